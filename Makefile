@@ -1,0 +1,27 @@
+# `make` alone lists the targets. Another Python than the one found: make PYTHON=python3.12 ...
+PYTHON ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint constraints
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: ## make .venv with everything that development needs, or repair it
+	@scripts/venv.sh $(PYTHON)
+
+demo: venv ## onboard a simulated community and open Dagster; ARGS="..." for options
+	@exec $(BIN)/crowd-pipelines demo $(ARGS)
+
+test: venv ## run the tests; ARGS="-k name" for some of them
+	@exec $(BIN)/python -m pytest --numprocesses auto $(ARGS)
+
+lint: venv ## check style, formatting, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+constraints: ## pin the newest versions that pyproject.toml allows, all of them, into constraints.txt
+	@exec scripts/constraints.sh $(PYTHON)

@@ -1,0 +1,1 @@
+"""Community data, whole and clean: members and activities of a community in one PostgreSQL database."""

@@ -1,0 +1,164 @@
+"""The contract: what a platform has to say so that the framework can read it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from crowd_pipelines.http.client import HttpClient
+from crowd_pipelines.http.pacing import RateLimit
+from crowd_pipelines.model.records import ActivityType, MemberAttribute
+from crowd_pipelines.model.streams import Json, Stream, StreamResult
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+CredentialsT = TypeVar("CredentialsT", bound=BaseModel)
+ApiT = TypeVar("ApiT")
+
+
+class BudgetScope(StrEnum):
+    """Whom a provider's rate limits count."""
+
+    CREDENTIAL = "credential"  # each token has its own budget
+    HOST = "host"  # all requests from us to the provider share one, as limits per IP address do
+
+
+class Connector(Protocol):
+    """Makes HTTP clients that are paced by the shared budget and stop with the slice."""
+
+    def http(
+        self, *, headers: Mapping[str, str] | None = None, secrets: Sequence[str] = (), **options: Any
+    ) -> HttpClient:
+        """Return a client for the platform's base URL; `options` go to `HttpClient`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext(Generic[SettingsT, ApiT]):
+    """What an integration may know of the integration run: values, one API client, and its watermarks.
+
+    `preprocessed` is what `preprocess` returned, as JSON, also after a resume. Times are UTC.
+    """
+
+    integration_id: UUID
+    onboarding: bool
+    started_at: datetime
+    settings: SettingsT
+    api: ApiT
+    read_watermarks: Callable[[Sequence[str]], Mapping[str, Json]]
+    preprocessed: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What an integration run did, for `postprocess`."""
+
+    streams: int
+    processed: int
+    skipped: int
+    failed: int
+    activities: int
+    members: int
+    quarantined: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """Keys of an integration's settings and state to be changed; the others stay as they are."""
+
+    settings: Json = field(default_factory=dict)
+    state: Json = field(default_factory=dict)
+
+
+class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
+    """One platform. Stateless: everything of one integration comes in with the run context.
+
+    The framework calls `preprocess`, `create_member_attributes` and `get_streams` once per integration run, then
+    `process_stream` for every stream from several threads at once, at last `postprocess`. Errors are raised by what
+    must happen: see `crowd_pipelines.http.errors`.
+    """
+
+    platform: ClassVar[str]
+    """The stable name: in the database, in variables, of the Dagster job."""
+
+    title: ClassVar[str]
+    """The name that people read."""
+
+    description: ClassVar[str]
+    """What is read and from where, for the Dagster UI."""
+
+    api_url: ClassVar[str]
+    """The default base URL; `CROWD_<PLATFORM>_API_URL` replaces it."""
+
+    settings_type: type[SettingsT]
+    credentials_type: type[CredentialsT]
+    stream_types: ClassVar[tuple[type[Stream], ...]]
+    activity_types: ClassVar[tuple[ActivityType, ...]]
+    member_attributes: ClassVar[tuple[MemberAttribute, ...]] = ()
+
+    ticks_between_checks: ClassVar[int]
+    """Minutes from check to check; 0 = every minute, negative = never."""
+
+    global_limit: ClassVar[int | None] = None
+    """Records per `limit_reset_frequency` and integration; None = no limit."""
+
+    limit_reset_frequency: ClassVar[timedelta] = timedelta(hours=1)
+    onboarding_limit_factor: ClassVar[float] = 1.0
+    """The part of the global limit that an onboarding may use."""
+
+    rate_limits: ClassVar[Mapping[str, RateLimit]] = {}
+    """The provider's own limits per bucket."""
+
+    budget_scope: ClassVar[BudgetScope] = BudgetScope.CREDENTIAL
+    max_concurrency: ClassVar[int] = 4
+    """Streams processed at once by one process."""
+
+    @abstractmethod
+    def connect(self, connector: Connector, credentials: CredentialsT) -> ApiT:
+        """Return the client of the provider's API. Makes no request."""
+
+    @abstractmethod
+    def check_credentials(self, api: ApiT, settings: SettingsT) -> None:
+        """Make one cheap call. Raises CredentialsRejected, or Gone naming a setting that leads nowhere."""
+
+    def preprocess(self, run: RunContext[SettingsT, ApiT]) -> Json:  # noqa: ARG002  for those who need it
+        """Load what the whole integration run needs. Stored with it, so that a resume does not pay again."""
+        return {}
+
+    def create_member_attributes(self) -> tuple[MemberAttribute, ...]:
+        """Return the member attributes that this platform fills."""
+        return self.member_attributes
+
+    @abstractmethod
+    def get_streams(self, run: RunContext[SettingsT, ApiT]) -> Sequence[Stream]:
+        """Return the root streams. Called once per integration run, never on a resume."""
+
+    @abstractmethod
+    def process_stream(self, stream: Any, run: RunContext[SettingsT, ApiT]) -> StreamResult:
+        """Fetch one page and return everything that follows from it. Reads from the provider only."""
+
+    def is_processing_finished(
+        self,
+        *,
+        stream: Stream,  # noqa: ARG002  for those who need it
+        result: StreamResult,  # noqa: ARG002
+        run: RunContext[SettingsT, ApiT],  # noqa: ARG002
+    ) -> bool:
+        """Tell whether a check has read far enough to leave out the next page. Asked when there is one."""
+        return False
+
+    def postprocess(self, run: RunContext[SettingsT, ApiT], summary: RunSummary) -> Patch:  # noqa: ARG002
+        """Return changes to settings and state, once, when no stream of the integration run is left."""
+        return Patch()
+
+    def load_stream(self, kind: str, parameters: Mapping[str, Any]) -> Stream:
+        """Return the stream that the queue holds under this kind. Raises LookupError when there is no such kind."""
+        for stream_type in self.stream_types:
+            if stream_type.model_fields["kind"].default == kind:
+                return stream_type.model_validate({**parameters, "kind": kind})
+        raise LookupError(f"{self.platform} has no stream of kind {kind!r}; was it renamed?")

@@ -1,0 +1,323 @@
+"""The runner: claim streams, process them concurrently, commit their pages in groups.
+
+Only this module decides in which order things happen. Fetching runs in worker threads and touches the database only
+to read; every write happens in the thread that calls `drain`, so a page is one transaction and the heartbeat comes
+from the loop that does the work.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from crowd_pipelines.framework.slices import Slice, SliceOver
+from crowd_pipelines.framework.work import RunWork
+from crowd_pipelines.framework.workers import Workers
+from crowd_pipelines.http.errors import CredentialsRejected, Gone, ProviderError, RateLimited, UnexpectedPayload
+from crowd_pipelines.http.metering import metered
+from crowd_pipelines.http.redaction import redact
+from crowd_pipelines.model.states import StreamState
+from crowd_pipelines.model.streams import RejectedRecord, Stream, StreamResult
+from crowd_pipelines.store import integrations, pages, quarantine, runs, streams
+from crowd_pipelines.store.database import connection_lost, transact
+from crowd_pipelines.store.pages import FinishedPage
+from crowd_pipelines.store.quarantine import Quarantined
+from crowd_pipelines.store.runs import RunRecord
+from crowd_pipelines.store.streams import ClaimedStream, Ending
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+MAX_RETRIES = 5
+RETRY_STEP = timedelta(minutes=5)
+"""A stream that failed n times waits n steps, give or take a fifth."""
+
+HEARTBEAT_SECONDS = 10
+GROUP_WINDOW_SECONDS = 0.05
+GROUP_PAGES = 64
+STOP_GRACE_SECONDS = 5
+"""How long a stopped worker waits for requests under way before it gives their streams back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of processing a claimed stream: a page, or an error as a value."""
+
+    work: RunWork
+    claimed: ClaimedStream
+    stream: Stream | None
+    outcome: StreamResult | Exception
+    follow: bool
+    requests: int
+    waited_seconds: float
+
+
+class Runner:
+    """Works the queue of some integration runs of one platform until a slice is over or nothing is claimable."""
+
+    def __init__(
+        self, engine: Engine, works: Sequence[RunWork], *, owner: str, slice_: Slice, priority: Sequence[str]
+    ) -> None:
+        self._engine = engine
+        self._owner = owner
+        self._slice = slice_
+        self._priority = priority
+        self._active = {work.run.id: work for work in works}
+        self._held: dict[UUID, ClaimedStream] = {}
+        self._concurrency = max((work.integration.max_concurrency for work in works), default=1)
+        self._workers: Workers[Attempt] = Workers(self._concurrency)
+        self._last_beat = time.monotonic()
+
+    def drain(self, roots: Sequence[UUID] | None = None) -> None:
+        """Work until nothing is claimable or the slice is over; with `roots`, only until their lineages are done.
+
+        What other lineages have under way stays so, for the next call.
+        """
+        while not self._slice.over:
+            self._claim()
+            if not self._workers.busy:
+                return
+            self._commit(self._workers.collect(timeout=1, window=GROUP_WINDOW_SECONDS, limit=GROUP_PAGES))
+            self._beat()
+            if roots is not None and not self._transact(lambda conn: streams.has_work(conn, roots)):
+                return
+        self._wind_down()
+
+    def close(self) -> None:
+        """Give back what is still held and let the threads go."""
+        if self._held:
+            self._transact(lambda conn: streams.release(conn, list(self._held.values())))
+            self._held.clear()
+        self._workers.close()
+
+    def _claim(self) -> None:
+        wanted = 2 * self._concurrency - len(self._held)
+        if wanted < self._concurrency or not self._active:
+            return
+        ids = list(self._active)
+        claimed = self._transact(lambda conn: streams.claim(conn, ids, owner=self._owner, limit=wanted))
+        for stream in claimed:
+            if stream.crashes >= streams.MAX_CRASHES:
+                self._bury(stream)
+                continue
+            self._held[stream.id] = stream
+            self._workers.submit(self._task(self._active[stream.run_id], stream))
+
+    def _task(self, work: RunWork, claimed: ClaimedStream) -> Callable[[], Attempt]:
+        def wanted() -> bool:
+            return not self._slice.over and claimed.run_id in self._active
+
+        return lambda: _process(work, claimed, wanted)
+
+    def _commit(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            self._held.pop(attempt.claimed.id, None)
+        self._commit_pages([attempt for attempt in attempts if isinstance(attempt.outcome, StreamResult)])
+        for attempt in attempts:
+            if isinstance(attempt.outcome, Exception):
+                self._fail(attempt, attempt.outcome)
+
+    def _commit_pages(self, attempts: Sequence[Attempt]) -> None:
+        """Commit pages together; if one of them cannot be written, each on its own."""
+        if not attempts:
+            return
+        group = [_page(attempt) for attempt in attempts]
+        try:
+            committed = self._transact(lambda conn: pages.commit(conn, group, priority=self._priority))
+        except DBAPIError as error:
+            if connection_lost(error):
+                raise
+            if len(attempts) == 1:
+                self._fail(attempts[0], _unwritable(error))
+                return
+            for attempt in attempts:
+                self._commit_pages([attempt])
+            return
+        for run_id in committed.delayed_runs:
+            self._active.pop(run_id, None)
+
+    def _fail(self, attempt: Attempt, error: Exception) -> None:
+        claimed, run = attempt.claimed, attempt.work.run
+        match error:
+            case SliceOver():
+                self._transact(lambda conn: streams.release(conn, [claimed]))
+            case RateLimited():
+                self._delay(attempt, error.until, str(error))
+            case CredentialsRejected():
+                self._reject(attempt, str(error))
+            case _:
+                self._retry(attempt, error)
+        logger.info("%s of %s: %s", claimed.label, run.integration_key, redact(str(error)))
+
+    def _delay(self, attempt: Attempt, until: datetime, reason: str) -> None:
+        """Give the stream back unharmed and let the whole integration run wait."""
+
+        def write(conn: Connection) -> None:
+            ending = _ending(attempt.claimed, StreamState.PENDING, attempt=attempt, retry_after=0)
+            if streams.end(conn, [ending]):
+                runs.delay(conn, attempt.work.run, until=until, reason=reason)
+
+        self._transact(write)
+        self._active.pop(attempt.work.run.id, None)
+
+    def _reject(self, attempt: Attempt, reason: str) -> None:
+        def write(conn: Connection) -> None:
+            if streams.end(conn, [_ending(attempt.claimed, StreamState.ERROR, attempt=attempt, error=reason)]):
+                reject_credentials(conn, attempt.work.run, reason)
+
+        self._transact(write)
+        self._active.pop(attempt.work.run.id, None)
+
+    def _retry(self, attempt: Attempt, error: Exception) -> None:
+        """Count an attempt; the last one fails the stream for good. What cannot be explained is kept as evidence."""
+        failures = attempt.claimed.retries + 1
+        wait = RETRY_STEP.total_seconds() * failures * random.uniform(0.8, 1.2)  # noqa: S311  jitter
+        ending = _ending(
+            attempt.claimed,
+            StreamState.ERROR,
+            attempt=attempt,
+            error=describe(error),
+            retry_after=wait if failures <= MAX_RETRIES else None,
+            failed=1,
+        )
+
+        def write(conn: Connection) -> None:
+            if streams.end(conn, [ending]) and isinstance(error, UnexpectedPayload):
+                quarantine.add(conn, [_evidence(attempt, error)])
+
+        self._transact(write)
+
+    def _bury(self, claimed: ClaimedStream) -> None:
+        error = f"took its worker down {claimed.crashes} times; not tried again"
+        ending = _ending(claimed, StreamState.ERROR, attempt=None, error=error)
+        self._transact(lambda conn: streams.end(conn, [ending]))
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._last_beat < HEARTBEAT_SECONDS:
+            return
+        held, works = list(self._held.values()), list(self._active.values())
+
+        def write(conn: Connection) -> set[UUID]:
+            streams.extend_leases(conn, held, owner=self._owner)
+            return runs.extend_leases(conn, [work.run for work in works])
+
+        still_mine = self._transact(write)
+        self._active = {run_id: work for run_id, work in self._active.items() if run_id in still_mine}
+        self._last_beat = time.monotonic()
+
+    def _wind_down(self) -> None:
+        """Commit what is under way: at the slice's natural end all of it, when stopped what comes within a moment."""
+        stopped_at: float | None = None
+        while self._workers.busy:
+            if self._slice.stopping:
+                stopped_at = stopped_at or time.monotonic()
+                if time.monotonic() - stopped_at > STOP_GRACE_SECONDS:
+                    break
+            self._commit(self._workers.collect(timeout=0.5, window=0, limit=GROUP_PAGES))
+            self._beat()
+
+    def _transact(self, write: Callable[[Connection], T]) -> T:
+        return transact(self._engine, write)
+
+
+def describe(error: Exception) -> str:
+    """Return an error as text for people: redacted, with the class when the message alone would not explain it."""
+    text = str(error) if isinstance(error, ProviderError) else f"{type(error).__name__}: {error}"
+    return redact(text)
+
+
+def reject_credentials(conn: Connection, run: RunRecord, reason: str) -> None:
+    """End an integration run whose credentials the provider refuses, and let no check ask again."""
+    runs.fail(conn, run, f"{reason} Connect the integration again with credentials that work.")
+    integrations.reject_credentials(conn, run.integration_id)
+
+
+def _process(work: RunWork, claimed: ClaimedStream, wanted: Callable[[], bool]) -> Attempt:
+    stream, follow = None, False
+    outcome: StreamResult | Exception
+    with metered() as meter:
+        try:
+            if not wanted():
+                raise SliceOver  # noqa: TRY301  what is only queued goes back, like what is interrupted
+            stream = work.integration.load_stream(claimed.name, claimed.metadata)
+            outcome = work.integration.process_stream(stream, work.context)
+            follow = _wants_next_page(work, stream, outcome)
+        except Gone as gone:
+            outcome = StreamResult(skipped=str(gone))
+        except Exception as error:
+            outcome = error
+            if not isinstance(error, ProviderError | SliceOver):
+                logger.exception("%s of %s failed", claimed.label, work.run.integration_key)
+    return Attempt(
+        work=work,
+        claimed=claimed,
+        stream=stream,
+        outcome=outcome,
+        follow=follow,
+        requests=meter.requests,
+        waited_seconds=meter.waited_seconds,
+    )
+
+
+def _wants_next_page(work: RunWork, stream: Stream, result: StreamResult) -> bool:
+    if result.next_page is None or work.run.onboarding:
+        return True
+    return not work.integration.is_processing_finished(stream=stream, result=result, run=work.context)
+
+
+def _page(attempt: Attempt) -> FinishedPage:
+    if attempt.stream is None or not isinstance(attempt.outcome, StreamResult):
+        raise TypeError(f"{attempt.claimed.label} has no page to commit")
+    return FinishedPage(
+        run=attempt.work.run,
+        claimed=attempt.claimed,
+        stream=attempt.stream,
+        result=attempt.outcome,
+        follow=attempt.follow,
+        limit=attempt.work.limit,
+        requests=attempt.requests,
+        waited_seconds=attempt.waited_seconds,
+    )
+
+
+def _ending(
+    claimed: ClaimedStream,
+    state: StreamState,
+    *,
+    attempt: Attempt | None,
+    error: str | None = None,
+    retry_after: float | None = None,
+    failed: int = 0,
+) -> Ending:
+    return Ending(
+        stream=claimed,
+        state=state,
+        error=error,
+        retry_after=retry_after,
+        failed=failed,
+        requests=attempt.requests if attempt else 0,
+        waited_seconds=attempt.waited_seconds if attempt else 0.0,
+    )
+
+
+def _evidence(attempt: Attempt, error: UnexpectedPayload) -> Quarantined:
+    run = attempt.work.run
+    return Quarantined(
+        tenant_id=run.tenant_id,
+        integration_id=run.integration_id,
+        stream=attempt.claimed,
+        record=RejectedRecord(reason=describe(error), payload=error.evidence),
+    )
+
+
+def _unwritable(error: DBAPIError) -> Exception:
+    detail = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+    return UnexpectedPayload(f"the page cannot be written: {detail}")

@@ -1,0 +1,35 @@
+"""Slices: the stretch of time that one process works before it hands over."""
+
+import threading
+import time
+
+
+class SliceOver(Exception):
+    """The worker has to stop; whatever it was doing is given back to the queue."""
+
+
+class Slice:
+    """Ends after some seconds, or when someone asks for it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._stopping = threading.Event()
+
+    @property
+    def over(self) -> bool:
+        """Tell whether no more work should begin."""
+        return self.stopping or time.monotonic() >= self._deadline
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether work under way should be given back soon, too."""
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """End the slice now."""
+        self._stopping.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait. Raises SliceOver as soon as the slice is asked to end."""
+        if self._stopping.wait(seconds):
+            raise SliceOver

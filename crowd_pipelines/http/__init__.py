@@ -1,0 +1,41 @@
+"""Talking to providers: the only importer of `requests`, and the errors that say what must happen next."""
+
+from crowd_pipelines.http.client import HttpClient
+from crowd_pipelines.http.errors import (
+    CredentialsRejected,
+    Gone,
+    ProviderError,
+    RateLimited,
+    Retryable,
+    UnexpectedPayload,
+)
+from crowd_pipelines.http.metering import Meter, metered
+from crowd_pipelines.http.outcomes import Judge, Outcome, Response
+from crowd_pipelines.http.pacing import LocalPacer, Pacer, RateLimit
+from crowd_pipelines.http.redaction import RedactingFilter, redact
+from crowd_pipelines.http.transport import Limits
+from crowd_pipelines.http.waits import WAIT_HEADERS, WaitHeader, wait_until
+
+__all__ = [
+    "WAIT_HEADERS",
+    "CredentialsRejected",
+    "Gone",
+    "HttpClient",
+    "Judge",
+    "Limits",
+    "LocalPacer",
+    "Meter",
+    "Outcome",
+    "Pacer",
+    "ProviderError",
+    "RateLimit",
+    "RateLimited",
+    "RedactingFilter",
+    "Response",
+    "Retryable",
+    "UnexpectedPayload",
+    "WaitHeader",
+    "metered",
+    "redact",
+    "wait_until",
+]

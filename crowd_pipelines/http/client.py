@@ -1,0 +1,192 @@
+"""The one way to talk to a provider: paced, retried, redacted, and answered with a value or a named error."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import tenacity
+
+from crowd_pipelines.http.errors import Retryable, UnexpectedPayload
+from crowd_pipelines.http.metering import count
+from crowd_pipelines.http.outcomes import Judge, Outcome, Response, outcome_of
+from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, Clock, Pacer, Refusals, utc_now
+from crowd_pipelines.http.redaction import redact
+from crowd_pipelines.http.redirects import MAX_REDIRECTS, absolute, followed
+from crowd_pipelines.http.transport import Answer, Auth, Limits, Params, Request, Transport
+from crowd_pipelines.http.verdicts import check_body, decoded_body, failure, refusal, response_of
+from crowd_pipelines.http.waits import WAIT_HEADERS, WaitHeader, quota, refused_until
+
+_ATTEMPTS = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class _Patience:
+    """How many more short waits one call accepts from the provider."""
+
+    left: int = 3
+
+    def spend(self) -> bool:
+        """Whether there was one left."""
+        self.left -= 1
+        return self.left >= 0
+
+
+class HttpClient:
+    """Requests with one credential against one provider; safe to use from up to `max_connections` threads.
+
+    Every request, also a repeated or redirected one, first pays the pacer. Transient failures are tried three times in
+    all; a 429 closes its bucket and is waited for in place up to 30 s, three times per call. `sleep` may raise to stop
+    the work: what it raises passes through.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        pacer: Pacer,
+        headers: Mapping[str, str] | None = None,
+        auth: Auth | None = None,
+        secrets: Sequence[str] = (),
+        outcomes: Mapping[int, Outcome] | None = None,
+        judge: Judge | None = None,
+        wait_headers: Sequence[WaitHeader] = WAIT_HEADERS,
+        max_connections: int = 10,
+        limits: Limits | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Clock = utc_now,
+    ) -> None:
+        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
+            raise ValueError(f"{redact(base_url)!r} is no address of an API: use one like https://dev.to/api")
+        self._base_url = base_url
+        self._pacer = pacer
+        self._outcomes = dict(outcomes or {})
+        self._judge = judge
+        self._wait_headers = tuple(wait_headers)
+        self._sleep = sleep
+        self._clock = clock
+        self._refusals = Refusals()
+        self._transport = Transport(
+            headers=headers,
+            auth=auth,
+            secrets=secrets,
+            limits=limits or Limits(),
+            max_connections=max_connections,
+        )
+
+    def get(
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        bucket: str = "default",
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """GET a path below the base URL, or an absolute URL of the same host; raises a ProviderError."""
+        url = absolute(self._base_url, path)
+        return self._call(Request(method="GET", url=url, bucket=bucket, params=params, headers=headers))
+
+    def post(
+        self,
+        path: str,
+        *,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        params: Params | None = None,
+        bucket: str = "default",
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+    ) -> Response:
+        """POST JSON or a form; `repeatable=False` sends it once where a second time would harm (a token refresh)."""
+        url = absolute(self._base_url, path)
+        request = Request(method="POST", url=url, bucket=bucket, params=params, json=json, form=form, headers=headers)
+        return self._call(request, attempts=_ATTEMPTS if repeatable else 1)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, request: Request, *, attempts: int = _ATTEMPTS) -> Response:
+        # tenacity rather than stamina, which is built on it: stamina can neither be given a sleep that may raise nor
+        # be kept apart from its process-wide configuration.
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(attempts),
+            wait=tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 0.5),
+            retry=tenacity.retry_if_exception_type(Retryable),
+            sleep=self._wait,
+            reraise=True,
+        )
+        return retrying(self._attempt, request, _Patience())
+
+    def _attempt(self, request: Request, patience: _Patience) -> Response:
+        """One attempt, and again after each short wait that the provider asks for."""
+        while True:
+            answer = self._follow(request)
+            body = decoded_body(answer)
+            response = response_of(answer, body)
+            outcome = outcome_of(response, judge=self._judge, overrides=self._outcomes)
+            if outcome is not Outcome.RATE_LIMITED:
+                break
+            self._refused(request, answer, response.json, patience)
+        if outcome is not Outcome.OK:
+            raise failure(outcome, request, answer)
+        self._refusals.forget(request.bucket)
+        check_body(body, request, answer)
+        return response
+
+    def _follow(self, request: Request) -> Answer:
+        for _ in range(MAX_REDIRECTS + 1):
+            self._pay(request.bucket)
+            answer = self._transport.send(request)
+            self._learn(request.bucket, answer)
+            onward = followed(request, answer)
+            if onward is None:
+                return answer
+            request = onward
+        raise UnexpectedPayload(f"{request} was redirected more than {MAX_REDIRECTS} times; check the address.")
+
+    def _pay(self, bucket: str) -> None:
+        """Wait for the bucket, and anew when another thread was refused during the wait."""
+        while True:
+            known = self._refusals.until(bucket)
+            wait = self._pacer.reserve(bucket)
+            if wait <= 0:
+                return
+            self._wait(wait)
+            if self._refusals.until(bucket) == known:
+                return
+
+    def _refused(self, request: Request, answer: Answer, payload: Any, patience: _Patience) -> None:
+        """Close the bucket for everybody; raises RateLimited unless the next attempt is due within seconds.
+
+        A provider that refuses again after each wait it asked for is given the growing wait instead.
+        """
+        now, bucket = self._clock(), request.bucket
+        told = refused_until(answer.headers, payload, now=now, table=self._wait_headers)
+        brief = told is not None and told - now <= LONGEST_WAIT_IN_PLACE
+        in_place = brief and patience.spend()
+        until = told or now
+        if told is None or (brief and not in_place):
+            until = max(until, self._refusals.growing_wait(bucket, now=now))
+        self._refusals.note(bucket, until)
+        self._pacer.close(bucket, until)
+        if not in_place:
+            raise refusal(request, answer, until)
+
+    def _learn(self, bucket: str, answer: Answer) -> None:
+        if told := quota(answer.headers, now=self._clock()):
+            self._pacer.learn(bucket, remaining=told.remaining, limit=told.limit, resets_at=told.resets_at)
+
+    def _wait(self, seconds: float) -> None:
+        self._sleep(seconds)
+        count(waited_seconds=seconds)

@@ -1,0 +1,80 @@
+"""Turns a provider's answer into the value or the error that the caller gets."""
+
+from datetime import datetime
+from http import HTTPStatus
+
+from crowd_pipelines.http.errors import (
+    CredentialsRejected,
+    Gone,
+    ProviderError,
+    RateLimited,
+    Retryable,
+    UnexpectedPayload,
+)
+from crowd_pipelines.http.outcomes import Outcome, Response
+from crowd_pipelines.http.payload import Decoded, decode
+from crowd_pipelines.http.redaction import redact
+from crowd_pipelines.http.transport import Answer, Request
+
+_EXCERPT = 200
+
+
+def decoded_body(answer: Answer) -> Decoded:
+    """The answer's JSON, with what is wrong about it."""
+    return decode(answer.body, content_type=answer.headers.get("Content-Type", ""))
+
+
+def response_of(answer: Answer, body: Decoded) -> Response:
+    """The answer as integrations see it."""
+    url = redact(answer.url, answer.secrets)
+    return Response(status=answer.status, url=url, headers=answer.headers, json=body.value)
+
+
+def check_body(body: Decoded, request: Request, answer: Answer) -> None:
+    """Raise Retryable for a good answer without proper JSON, UnexpectedPayload where repeating will not help."""
+    if body.defect is None or answer.status == HTTPStatus.NOT_MODIFIED:
+        return
+    told = _told(request, answer, body.defect)
+    if body.hopeless:
+        raise UnexpectedPayload(f"{told} The evidence is kept.", evidence=_evidence(answer))
+    raise Retryable(f"{told} It will be tried again.")
+
+
+def failure(outcome: Outcome, request: Request, answer: Answer) -> ProviderError:
+    """The error for an answer that is neither good nor a refusal for rate."""
+    match outcome:
+        case Outcome.CREDENTIALS:
+            remedy = "The credentials are not accepted: reconnect the integration with valid ones."
+            return CredentialsRejected(f"{_told(request, answer)} {remedy}")
+        case Outcome.GONE:
+            return Gone(f"{_told(request, answer)} It is gone or not visible to these credentials; it is skipped.")
+        case Outcome.RETRY:
+            return Retryable(f"{_told(request, answer)} It will be tried again.")
+        case _:
+            message = f"{_told(request, answer)} Repeating will not help; the evidence is kept."
+            return UnexpectedPayload(message, evidence=_evidence(answer))
+
+
+def refusal(request: Request, answer: Answer, until: datetime) -> RateLimited:
+    """The error for an answer that refuses for rate."""
+    message = f"{_told(request, answer)} The next request may be sent at {until:%Y-%m-%d %H:%M:%S %Z}."
+    return RateLimited(message, until=until, scope=request.bucket)
+
+
+def _told(request: Request, answer: Answer, instead: str = "") -> str:
+    """One sentence: what was asked, what came, and how it begins."""
+    start = " ".join(_evidence(answer).split())[:_EXCERPT]
+    came = f"{answer.status} {_phrase(answer.status)}".strip() + (f", {instead}" if instead else "")
+    said = f': "{start}"' if start else ""
+    return redact(f"{request} answered {came}{said}.", answer.secrets)
+
+
+def _evidence(answer: Answer) -> str:
+    return redact(answer.body[:65_536].decode("utf-8", "replace"), answer.secrets)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,23 @@
+"""The platforms. To add one: a folder here, and a line in `INTEGRATIONS`."""
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from crowd_pipelines.framework.integration import Integration
+from crowd_pipelines.integrations.devto.integration import DevtoIntegration
+
+INTEGRATIONS: tuple[type[Integration[Any, Any, Any]], ...] = (DevtoIntegration,)
+
+ENTRY_POINTS = "crowd_pipelines.integrations"
+"""Packages outside this repository register their platforms in this entry-point group."""
+
+
+def registry() -> dict[str, Integration[Any, Any, Any]]:
+    """Return every platform by name, of ours and of installed packages. Raises ValueError for a name taken twice."""
+    found = [*INTEGRATIONS, *(entry.load() for entry in entry_points(group=ENTRY_POINTS))]
+    platforms: dict[str, Integration[Any, Any, Any]] = {}
+    for integration in found:
+        if integration.platform in platforms:
+            raise ValueError(f"platform {integration.platform!r} is registered twice; rename or remove one")
+        platforms[integration.platform] = integration()
+    return platforms

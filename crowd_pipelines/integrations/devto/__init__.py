@@ -1,0 +1,1 @@
+"""DEV and every other Forem."""

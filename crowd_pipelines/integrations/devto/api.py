@@ -1,0 +1,166 @@
+"""The Forem API v1, as far as we read it: endpoints and payloads, nothing of crowd.
+
+Source: the official description (`api_v1.json` of forem/forem-docs) and the server's own views; all of it is public,
+an API key is optional.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from crowd_pipelines.http.client import HttpClient
+from crowd_pipelines.http.errors import UnexpectedPayload
+from crowd_pipelines.model.moments import Moment
+
+LARGEST_PAGE = 1000
+"""Articles per request; a site may lower it (`API_PER_PAGE_MAX`)."""
+
+OwnerKind = Literal["organization", "user"]
+
+
+class Payload(BaseModel):
+    """What we need of a payload; unknown fields are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+class Person(Payload):
+    """Someone as articles, comments and profiles show them. Some fields only a profile has."""
+
+    user_id: int | None = None
+    username: str = Field(min_length=1)
+    name: str | None = None
+    twitter_username: str | None = None
+    github_username: str | None = None
+    website_url: str | None = None
+    profile_image: str | None = None
+
+
+class Profile(Payload):
+    """`GET /users/{id}`; `joined_at` is for people: "Dec 27, 2015"."""
+
+    id: int
+    username: str = Field(min_length=1)
+    name: str | None = None
+    summary: str | None = None
+    location: str | None = None
+    twitter_username: str | None = None
+    github_username: str | None = None
+    website_url: str | None = None
+    profile_image: str | None = None
+    joined_at: str | None = None
+
+
+class OrganizationPayload(Payload):
+    """An organization as its articles show it."""
+
+    name: str
+    username: str = Field(min_length=1)
+    profile_image: str | None = None
+
+
+def _tags(value: Any) -> Any:
+    # A list in lists of articles, a text in some other answers.
+    return value.split(", ") if isinstance(value, str) else value or []
+
+
+class Article(Payload):
+    """An item of a list of articles."""
+
+    id: int
+    title: str
+    url: str
+    description: str | None = None
+    published_at: Moment
+    edited_at: Moment | None = None
+    last_comment_at: str | None = None
+    comments_count: int = 0
+    tag_list: Annotated[tuple[str, ...], BeforeValidator(_tags)] = ()
+    user: Person
+    organization: OrganizationPayload | None = None
+
+
+class Comment(Payload):
+    """A comment that is there to be read."""
+
+    id_code: str = Field(min_length=1)
+    created_at: Moment
+    body_html: str = ""
+    user: Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentNode:
+    """A place in the tree of an article's comments, before anyone has looked into it.
+
+    `parent` is the id of the nearest comment above that has one. Deleted and hidden comments keep their place with an
+    empty user and a placeholder for a body.
+    """
+
+    raw: dict[str, Any]
+    parent: str | None
+
+    @property
+    def id_code(self) -> str | None:
+        """The comment's id in base 26, if it has one."""
+        id_code = self.raw.get("id_code")
+        return str(id_code) if id_code else None
+
+    @property
+    def withheld(self) -> bool:
+        """Tell whether the comment was deleted or hidden."""
+        return not self.raw.get("user")
+
+
+class DevtoApi:
+    """Requests to one Forem."""
+
+    def __init__(self, http: HttpClient, *, has_key: bool) -> None:
+        self.has_key = has_key
+        self._http = http
+
+    def articles(self, owner: OwnerKind, username: str, page: int) -> list[dict[str, Any]]:
+        """Return a page of published articles, newest first; an empty one is the end. Raises Gone for no such owner."""
+        paging = {"page": page, "per_page": LARGEST_PAGE}
+        if owner == "organization":
+            return self._list(f"/organizations/{username}/articles", paging)
+        return self._list("/articles", {"username": username, **paging})
+
+    def comments(self, article_id: int) -> Iterator[CommentNode]:
+        """Yield every comment of an article, parents before children. Raises Gone when it is not published."""
+        waiting = [CommentNode(raw=raw, parent=None) for raw in reversed(self._list("/comments", {"a_id": article_id}))]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            above = node.id_code or node.parent
+            children = [child for child in node.raw.get("children") or () if isinstance(child, dict)]
+            waiting += [CommentNode(raw=child, parent=above) for child in reversed(children)]
+
+    def profile(self, user_id: int) -> Profile:
+        """Return a person's profile. Raises Gone when there is none."""
+        return Profile.model_validate(self._object(f"/users/{user_id}"))
+
+    def owner_exists(self, owner: OwnerKind, username: str) -> None:
+        """Raise Gone when there is no such user or organization: their list of articles would merely be empty."""
+        if owner == "organization":
+            self._object(f"/organizations/{username}")
+        else:
+            self._object("/users/by_username", {"url": username})
+
+    def me(self) -> None:
+        """Raise CredentialsRejected when the API key is not accepted."""
+        self._object("/users/me")
+
+    def _list(self, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        body = self._http.get(path, params).json
+        if not isinstance(body, list):
+            raise UnexpectedPayload(f"{path} answered {type(body).__name__} where a list belongs", evidence=str(body))
+        return [item for item in body if isinstance(item, dict)]
+
+    def _object(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        body = self._http.get(path, params).json
+        if not isinstance(body, dict):
+            raise UnexpectedPayload(f"{path} answered {type(body).__name__}, not an object", evidence=str(body))
+        return body

@@ -1,0 +1,114 @@
+"""DEV's units of work, and the watermarks that tell what changed."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from crowd_pipelines.integrations.devto.api import Article, CommentNode, OwnerKind
+from crowd_pipelines.model.streams import Stream
+
+PATIENCE_WITH_STALE_TREES = 2
+"""So many answers that seem older than the list are accepted as they are: the CDN serves old ones for a while."""
+
+
+class ArticlesStream(Stream):
+    """A page of an owner's articles. `previous` is the number of articles on the page before."""
+
+    kind: Literal["articles"] = "articles"
+    owner: OwnerKind
+    username: str
+    page: int = 1
+    previous: int = 0
+
+    @property
+    def label(self) -> str:
+        """What people see."""
+        return f"articles of {self.owner} {self.username}" + (f", page {self.page}" if self.page > 1 else "")
+
+    @property
+    def subject(self) -> str:
+        """The watermark's name."""
+        return f"articles:{self.owner}:{self.username}"
+
+
+class CommentsStream(Stream):
+    """All comments of an article, which come in one answer. `stale` counts answers that seemed older than the list."""
+
+    kind: Literal["comments"] = "comments"
+    article_id: int
+    title: str
+    url: str
+    last_comment_at: str | None
+    comments_count: int
+    stale: int = 0
+
+    @property
+    def label(self) -> str:
+        """What people see."""
+        return f"comments of article {self.article_id}"
+
+    def outdated(self, nodes: Sequence[CommentNode]) -> bool:
+        """Tell whether an answer lacks comments of which the list already spoke."""
+        newest = max((str(node.raw.get("created_at") or "") for node in nodes), default="")
+        return len(nodes) < self.comments_count and newest < (self.last_comment_at or "")
+
+
+class ProfileStream(Stream):
+    """A person's profile."""
+
+    kind: Literal["profile"] = "profile"
+    fresh_for: ClassVar[timedelta | None] = timedelta(days=1)
+
+    user_id: int
+    site: str
+
+    @property
+    def label(self) -> str:
+        """What people see."""
+        return f"profile {self.user_id}"
+
+
+class ListMark(BaseModel):
+    """The watermark of an owner's list: how many articles were on a page that turned out to be the last one, and how
+    many were on the first page.
+
+    Only an empty page ends a list, since a site may lower the page size. Knowing how many fit saves asking for it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    fits: int = 0
+    first: int = 0
+
+    def after(self, stream: ArticlesStream, count: int) -> "ListMark":
+        """Return the watermark after a page with so many articles."""
+        if stream.page == 1:
+            return self.model_copy(update={"first": count})
+        if stream.page > 2:
+            return self
+        return self.model_copy(update={"fits": stream.previous - 1 if count else max(self.fits, stream.previous)})
+
+    def may_go_on(self, stream: ArticlesStream, count: int) -> bool:
+        """Tell whether another page may follow a page with so many articles."""
+        shrunk = stream.page == 1 and count < self.first
+        return count > self.after(stream, count).fits or shrunk
+
+
+class CommentsMark(BaseModel):
+    """The watermark of an article's comments: what the list said when they were read.
+
+    `stale` counts answers in a row that lacked what the list spoke of.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    last_comment_at: str | None
+    comments_count: int
+    stale: int = 0
+
+    def agrees(self, article: Article) -> bool:
+        """Tell whether nothing has happened since, as far as the list shows."""
+        same = (self.last_comment_at, self.comments_count) == (article.last_comment_at, article.comments_count)
+        return same and not 0 < self.stale < PATIENCE_WITH_STALE_TREES

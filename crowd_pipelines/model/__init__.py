@@ -1,0 +1,1 @@
+"""Frozen values that every floor shares: members, activities, streams and what processing one returns."""

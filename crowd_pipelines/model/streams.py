@@ -1,0 +1,133 @@
+"""Streams, the units of work, and what processing one returns."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from crowd_pipelines.model.records import Activity, ActivityType, Member
+
+Json = Mapping[str, Any]
+
+
+class Stream(BaseModel):
+    """One page of one thing to fetch. Every platform makes a union of its subclasses, discriminated by `kind`.
+
+    A subclass declares `kind` as a `Literal`: it is stored, so it outlives the class's name. All fields together
+    identify the stream within its integration run; the same stream twice is one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+
+    fresh_for: ClassVar[timedelta | None] = None
+    """Do not queue this stream when the tenant processed the same one within this time: a cached lookup."""
+
+    @property
+    def label(self) -> str:
+        """What people see: short, without secrets."""
+        return self.kind
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the kind, JSON-able: the column `integration_streams.metadata`."""
+        return self.model_dump(mode="json", exclude={"kind"})
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of kind, parameters and cursor: unique per integration run, so that loops vanish at insert."""
+        text = json.dumps([self.kind, self.parameters], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpsertActivities:
+    """Store these activities and their members."""
+
+    activities: tuple[Activity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpsertMembers:
+    """Store these members, known or new."""
+
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateMembers:
+    """Change these members where they are known; strangers are passed over."""
+
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetractActivities:
+    """The provider no longer shows these: keep that they happened, drop what they said."""
+
+    type: ActivityType
+    source_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetractMissing:
+    """The whole conversation was read: whatever of this type it no longer holds is retracted."""
+
+    type: ActivityType
+    thread: str
+    present: frozenset[str]
+
+
+Operation = UpsertActivities | UpsertMembers | UpdateMembers | RetractActivities | RetractMissing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRecord:
+    """A record that cannot be used: kept in quarantine with the reason, while its page goes on."""
+
+    reason: str
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamResult:
+    """What one page gave. Everything in it is committed in one transaction, with the stream's own end.
+
+    `watermarks` tell, per subject, how far it has been read. `sleep` (or `resume_at`) means: commit this page, then
+    delay the rest of the integration run until the time has come. `expected_total` is the provider's own count of the
+    records that the stream and its next pages will bring. `skipped` says why there was nothing to be read: the subject
+    is gone or hidden.
+    """
+
+    operations: tuple[Operation, ...] = ()
+    last_record: Any = None
+    last_record_timestamp: datetime | None = None
+    new_streams: tuple[Stream, ...] = ()
+    next_page: Stream | None = None
+    sleep: timedelta | None = None
+    resume_at: datetime | None = None
+    watermarks: Mapping[str, Json] = field(default_factory=dict)
+    rejected: tuple[RejectedRecord, ...] = ()
+    expected_total: int | None = None
+    skipped: str | None = None
+
+    @property
+    def records(self) -> int:
+        """The number of records that count against the integration's global limit."""
+        return sum(_size(operation) for operation in self.operations)
+
+
+def _size(operation: Operation) -> int:
+    match operation:
+        case UpsertActivities(activities=records):
+            return len(records)
+        case UpsertMembers(members=records) | UpdateMembers(members=records):
+            return len(records)
+        case RetractActivities() | RetractMissing():
+            return 0

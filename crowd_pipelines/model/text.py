@@ -1,0 +1,37 @@
+"""The one sanitizer between providers and PostgreSQL."""
+
+import re
+from typing import Any
+
+import nh3
+
+MAX_TEXT = 1_000_000
+"""Characters kept of one text; a longer one is cut, since a single record must not fill a page's memory."""
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def clean_text(text: str) -> str:
+    """Return `text` as PostgreSQL can store it: no NUL, no lone surrogate, at most `MAX_TEXT` characters."""
+    if len(text) > MAX_TEXT:
+        text = text[:MAX_TEXT]
+    return text if text.isascii() and "\x00" not in text else _UNSTORABLE.sub(_REPLACEMENT, text)
+
+
+def clean_html(html: str) -> str:
+    """Return markup that is safe to show: no scripts, styles or event handlers, whoever wrote it."""
+    return nh3.clean(clean_text(html))
+
+
+def clean_json(value: Any) -> Any:
+    """Return a JSON value with every text in it, keys included, made storable."""
+    match value:
+        case str():
+            return clean_text(value)
+        case dict():
+            return {clean_text(str(key)): clean_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [clean_json(item) for item in value]
+        case _:
+            return value

@@ -1,0 +1,1 @@
+"""A simulated DEV (Forem API v1)."""

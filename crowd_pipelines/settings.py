@@ -1,0 +1,71 @@
+"""Configuration from the environment: one typed object. `.env.example` lists the variables."""
+
+import os
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or cannot be used; the message names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """What the environment says. Field `x` is the variable `CROWD_X`."""
+
+    model_config = SettingsConfigDict(env_prefix="CROWD_", frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = None
+    dagster_database_url: SecretStr | None = None
+    encryption_key: SecretStr | None = None
+    home: Path = Path(".crowd")
+    slice_seconds: float = 600
+    check_batch_size: int = 50
+    retention_days: int = 7
+    attribute_priority: tuple[str, ...] = ("github", "devto", "slack", "discord", "twitter")
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Read the environment. Raises SettingsError naming the variable that cannot be used."""
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = "; ".join(
+                f"CROWD_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            )
+            raise SettingsError(f"the environment has values that cannot be used: {problems}") from None
+
+    def require_database_url(self) -> str:
+        """Return the URL of the database. Raises SettingsError when it is not set."""
+        return _required(self.database_url, "CROWD_DATABASE_URL", "postgresql://user:password@host/crowd")
+
+    def require_encryption_key(self) -> str:
+        """Return the key that seals credentials. Raises SettingsError when it is not set."""
+        return _required(self.encryption_key, "CROWD_ENCRYPTION_KEY", "the output of `crowd-pipelines keys new`")
+
+    def api_url(self, platform: str) -> str | None:
+        """Return the base URL that replaces the platform's own, if one is set."""
+        return os.environ.get(f"CROWD_{platform.upper()}_API_URL") or None
+
+    def requests_per_second(self, platform: str) -> float | None:
+        """Return the pace that replaces the one the platform's class declares, if one is set."""
+        name = f"CROWD_{platform.upper()}_REQUESTS_PER_SECOND"
+        text = os.environ.get(name)
+        if not text:
+            return None
+        try:
+            pace = float(text)
+        except ValueError:
+            pace = 0.0
+        if not 0 < pace < float("inf"):
+            raise SettingsError(f"{name} is {text!r}; give a number above 0, or unset it for the platform's own pace")
+        return pace
+
+
+def _required(value: SecretStr | None, name: str, example: str) -> str:
+    text = value.get_secret_value() if value else ""
+    if not text:
+        raise SettingsError(f"{name} is not set; set it to {example}")
+    return text

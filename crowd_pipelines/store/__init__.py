@@ -1,0 +1,1 @@
+"""PostgreSQL: what is remembered, and the rules that hold whoever writes."""

@@ -1,0 +1,198 @@
+"""Writing the records of finished pages: members first by identity, then activities, then the members' rows."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from crowd_pipelines.model.records import Activity, Member
+from crowd_pipelines.model.streams import (
+    Operation,
+    RetractActivities,
+    RetractMissing,
+    UpdateMembers,
+    UpsertActivities,
+    UpsertMembers,
+)
+from crowd_pipelines.store import members as member_store
+from crowd_pipelines.store.database import encode, query
+from crowd_pipelines.store.members import IdentityKey, MemberRow, Resolved
+from crowd_pipelines.store.schema import activities as table
+
+T = TypeVar("T")
+
+
+class NewActivity(NamedTuple):
+    """An activity that was not known before."""
+
+    integration_id: UUID
+    member_id: UUID
+    score: int
+    timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was new, per integration."""
+
+    activities: Counter[UUID]
+    members: Counter[UUID]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRecords:
+    """The operations of one page, with the integration and platform they belong to."""
+
+    integration_id: UUID
+    platform: str
+    operations: tuple[Operation, ...]
+
+    def of(self, kind: type[T]) -> Iterable[T]:
+        """Return the operations of one kind."""
+        return (operation for operation in self.operations if isinstance(operation, kind))
+
+
+def write(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords], *, priority: Sequence[str]) -> Written:
+    """Apply the operations of pages of one tenant. Reading the same page again changes nothing."""
+    _retract(conn, tenant_id, pages)
+    upserts = list(_upserts(pages))
+    updates = [member for page in pages for operation in page.of(UpdateMembers) for member in operation.members]
+    resolved = member_store.resolve(conn, tenant_id, (member for _, member in upserts))
+    if updates:
+        resolved |= member_store.resolve(conn, tenant_id, updates, known_only=True)
+    new = _write_activities(conn, tenant_id, pages, resolved)
+    everyone = [member for _, member in upserts] + updates
+    _write_members(conn, tenant_id, everyone, resolved=resolved, new=new, priority=priority)
+    return Written(
+        activities=Counter(activity.integration_id for activity in new),
+        members=Counter(_newcomers(upserts, resolved).values()),
+    )
+
+
+def link_late(conn: Connection, tenant_id: UUID, platform: str, *, since: datetime) -> None:
+    """Tie children added since then whose parents were committed by others at the same moment."""
+    orphans = select(table.c.id).where(
+        table.c.tenant_id == tenant_id,
+        table.c.platform == platform,
+        table.c.parent_id.is_(None),
+        table.c.source_parent_id.is_not(None),
+        table.c.created_at >= since - timedelta(minutes=10),
+    )
+    _link(conn, children=list(conn.scalars(orphans)), parents=[])
+
+
+def _upserts(pages: Sequence[PageRecords]) -> Iterator[tuple[UUID, Member]]:
+    for page in pages:
+        for operation in page.operations:
+            match operation:
+                case UpsertActivities(activities=activities):
+                    yield from ((page.integration_id, activity.member) for activity in activities)
+                case UpsertMembers(members=members):
+                    yield from ((page.integration_id, member) for member in members)
+
+
+def _newcomers(upserts: Iterable[tuple[UUID, Member]], resolved: Mapping[IdentityKey, Resolved]) -> dict[UUID, UUID]:
+    """Return the integration that brought each new member."""
+    found: dict[UUID, UUID] = {}
+    for integration_id, member in upserts:
+        who = resolved[member.platform, member.key]
+        if who.added:
+            found.setdefault(who.member_id, integration_id)
+    return found
+
+
+def _write_activities(
+    conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords], resolved: Mapping[IdentityKey, Resolved]
+) -> list[NewActivity]:
+    """Write the pages' activities, each once, and tie them to their parents; returns those that are new."""
+    rows = {
+        activity.key: _row(activity, page.integration_id, resolved[activity.member.platform, activity.member.key])
+        for page in pages
+        for operation in page.of(UpsertActivities)
+        for activity in operation.activities
+    }
+    if not rows:
+        return []
+    arguments = {"tenant_id": tenant_id, "activities": encode(list(rows.values()))}
+    changed = conn.execute(query("activities_write"), arguments).all()
+    _link(
+        conn,
+        children=[row.id for row in changed if row.orphan],
+        parents=[row.id for row in changed if row.added],
+    )
+    return [NewActivity(row.integration_id, row.member_id, row.score, row.timestamp) for row in changed if row.added]
+
+
+def _link(conn: Connection, *, children: Sequence[UUID], parents: Sequence[UUID]) -> None:
+    if children or parents:
+        conn.execute(query("activities_link"), {"children": list(children), "parents": list(parents)})
+
+
+def _write_members(
+    conn: Connection,
+    tenant_id: UUID,
+    seen: Iterable[Member],
+    *,
+    resolved: Mapping[IdentityKey, Resolved],
+    new: Iterable[NewActivity],
+    priority: Sequence[str],
+) -> None:
+    ids = {who.member_id for who in resolved.values()}
+    known = member_store.load(conn, sorted(who.member_id for who in resolved.values() if not who.added))
+    rows = {id_: known.get(id_) or MemberRow(id=id_) for id_ in ids}
+    belonging = []
+    for member in seen:
+        who = resolved.get((member.platform, member.key))
+        if who:
+            rows[who.member_id] = member_store.merge(rows[who.member_id], member, priority)
+            belonging += [(who.member_id, member.platform, org) for org in member.organizations]
+    for activity in new:
+        row = rows[activity.member_id]
+        joined_at = member_store.earliest(row.joined_at, activity.timestamp)
+        rows[row.id] = replace(row, score=row.score + activity.score, joined_at=joined_at)
+    member_store.write(conn, tenant_id, [row for id_, row in rows.items() if row != known.get(id_)])
+    member_store.write_organizations(conn, tenant_id, belonging)
+
+
+def _retract(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords]) -> None:
+    gone = [
+        {"platform": page.platform, "type": operation.type.name, "source_id": source_id}
+        for page in pages
+        for operation in page.of(RetractActivities)
+        for source_id in operation.source_ids
+    ]
+    if gone:
+        conn.execute(query("activities_retract"), {"tenant_id": tenant_id, "retracted": encode(gone)})
+    whole = [
+        {"platform": page.platform, "type": read.type.name, "thread": read.thread, "present": sorted(read.present)}
+        for page in pages
+        for read in page.of(RetractMissing)
+    ]
+    if whole:
+        conn.execute(query("activities_retract_missing"), {"tenant_id": tenant_id, "threads": encode(whole)})
+
+
+def _row(activity: Activity, integration_id: UUID, who: Resolved) -> dict[str, Any]:
+    return {
+        "integration_id": str(integration_id),
+        "member_id": str(who.member_id),
+        "platform": activity.platform,
+        "type": activity.type.name,
+        "source_id": activity.source_id,
+        "source_parent_id": activity.source_parent_id,
+        "source_parent_type": activity.source_parent_type,
+        "thread": activity.thread,
+        "timestamp": activity.timestamp.isoformat(),
+        "timestamp_source": activity.timestamp_source,
+        "title": activity.title,
+        "body": activity.body,
+        "url": activity.url,
+        "channel": activity.channel,
+        "attributes": activity.attributes,
+        "score": activity.type.score,
+        "is_contribution": activity.type.is_contribution,
+    }

@@ -1,0 +1,90 @@
+"""Rate budgets shared by all processes: one row per credential (or host) and bucket, on the database's clock."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, func
+from sqlalchemy.dialects.postgresql import insert
+
+from crowd_pipelines.http.errors import RateLimited
+from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, RateLimit
+from crowd_pipelines.store.database import query, transact
+from crowd_pipelines.store.schema import rate_budgets as table
+
+CHECK_RESERVE = 0.2
+"""The part of every budget that onboardings leave to checks."""
+
+
+class PostgresPacer:
+    """The `Pacer` of whoever shares `scope`: a credential's fingerprint, or a host where the provider counts so.
+
+    An onboarding takes each slot from its own lane, which has the budget less the reserve, and from the whole.
+    """
+
+    def __init__(self, engine: Engine, scope: str, limits: Mapping[str, RateLimit], *, onboarding: bool) -> None:
+        self._engine = engine
+        self._scope = scope
+        self._limits = dict(limits)
+        self._onboarding = onboarding
+
+    def reserve(self, bucket: str) -> float:
+        """Return the seconds to wait before sending. Raises RateLimited when that is more than 30 s."""
+        interval, tolerance = self._spacing(bucket)
+        if not self._onboarding:
+            return self._take(self._key(bucket), bucket, interval, tolerance, reserve=0)
+        lane = self._take(f"{self._key(bucket)}#onboarding", bucket, interval / (1 - CHECK_RESERVE), tolerance, 0)
+        whole = self._take(self._key(bucket), bucket, interval, tolerance, reserve=CHECK_RESERVE)
+        return max(lane, whole)
+
+    def close(self, bucket: str, until: datetime) -> None:
+        """Let nothing of the bucket through before `until`, whoever asks."""
+        _, tolerance = self._spacing(bucket)
+        new = insert(table).values(
+            key=self._key(bucket), next_free_at=until + timedelta(seconds=tolerance), closed_until=until
+        )
+        changes = {
+            "next_free_at": func.greatest(table.c.next_free_at, new.excluded.next_free_at),
+            "closed_until": func.greatest(table.c.closed_until, new.excluded.closed_until),
+            "updated_at": func.now(),
+        }
+        transact(
+            self._engine,
+            lambda conn: conn.execute(new.on_conflict_do_update(index_elements=["key"], set_=changes)),
+        )
+
+    def learn(self, bucket: str, *, remaining: int, limit: int | None, resets_at: datetime) -> None:
+        """Take note of what the provider says is left, and close the bucket when that is nothing."""
+        told = {"remaining": remaining, "capacity": limit, "resets_at": resets_at}
+        new = insert(table).values(key=self._key(bucket), next_free_at=func.now(), **told)
+        transact(
+            self._engine,
+            lambda conn: conn.execute(
+                new.on_conflict_do_update(index_elements=["key"], set_={**told, "updated_at": func.now()})
+            ),
+        )
+        if remaining <= 0:
+            self.close(bucket, resets_at)
+
+    def _take(self, key: str, bucket: str, interval: float, tolerance: float, reserve: float) -> float:
+        longest = LONGEST_WAIT_IN_PLACE.total_seconds()
+        arguments = {"key": key, "interval": interval, "tolerance": tolerance, "reserve": reserve, "longest": longest}
+        wait = transact(self._engine, lambda conn: conn.execute(query("budgets_reserve"), arguments).scalar())
+        if wait is not None:
+            return float(wait)
+        arguments = {"key": key, "tolerance": tolerance, "reserve": reserve}
+        until = transact(self._engine, lambda conn: conn.execute(query("budgets_opens_at"), arguments).scalar_one())
+        raise RateLimited(f"the budget {bucket!r} is used up until {until:%H:%M:%S} UTC", until=until, scope=bucket)
+
+    def _spacing(self, bucket: str) -> tuple[float, float]:
+        limit = self._limits.get(bucket)
+        return (limit.interval.total_seconds(), limit.tolerance.total_seconds()) if limit else (0.0, 0.0)
+
+    def _key(self, bucket: str) -> str:
+        return f"{self._scope}:{bucket}"
+
+
+def fingerprint(platform: str, *parts: str) -> str:
+    """Return a budget scope that tells credentials apart without showing them."""
+    digest = hashlib.sha256("\x00".join(parts).encode()).hexdigest()
+    return f"{platform}:{digest[:16]}"

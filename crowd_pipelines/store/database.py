@@ -1,0 +1,122 @@
+"""Connections: one engine per process, and the URL in the form each driver wants."""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from typing import Any, TypeVar
+
+import tenacity
+from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from crowd_pipelines.model.text import clean_json
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 150
+"""How long work waits for a database that went away; restarts and failovers take about that."""
+
+_CONFLICTS = ("40001", "40P01")
+"""SQLSTATEs of a lost race (serialization failure, deadlock): the transaction may simply be repeated."""
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached; the message says which and what to check."""
+
+
+def engine_url(url: str) -> URL:
+    """Return `url` for psycopg 3, whatever driver it names. Raises DatabaseUnavailable when it is no URL."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseUnavailable(
+            "CROWD_DATABASE_URL is no database URL; give postgresql://user:password@host/database"
+        ) from None
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise DatabaseUnavailable(
+            f"CROWD_DATABASE_URL names {parsed.get_backend_name()}; only postgresql:// is supported"
+        )
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def dagster_url(url: str) -> str:
+    """Return `url` as Dagster's storage needs it: a bare postgresql:// means psycopg 3 to SQLAlchemy 2.1."""
+    return engine_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+
+
+def create(url: str, *, pool_size: int = 10) -> Engine:
+    """Return an engine whose sessions are in UTC and whose dead connections are noticed before use."""
+    return create_engine(
+        engine_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        # Errors must not show parameters: they hold people's texts and sealed credentials.
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": 10,
+            "options": "-c timezone=UTC -c jit=off",
+            "application_name": "crowd_pipelines",
+        },
+    )
+
+
+def check(engine: Engine) -> None:
+    """Raise DatabaseUnavailable when the database cannot be reached."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
+        raise DatabaseUnavailable(
+            f"the database {where} cannot be reached: {reason}. Check that it runs and that CROWD_DATABASE_URL is right"
+        ) from None
+
+
+def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run `work` in one transaction: again when it lost a race, and while the database is away for a moment.
+
+    Work must bear repetition: when a connection breaks during COMMIT, nobody knows whether it went through.
+    """
+
+    def attempt() -> T:
+        with engine.begin() as connection:
+            return work(connection)
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lost_race) | tenacity.retry_if_exception(connection_lost),
+        wait=tenacity.wait_random_exponential(multiplier=0.05, max=5),
+        stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+        reraise=True,
+    )(attempt)
+
+
+def lost_race(error: BaseException) -> bool:
+    """Tell whether a transaction failed only because another one was in its way."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Tell whether a transaction failed because the server or the connection to it went away."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    # 57P0x: shutdown, crash or restart; 53300: too many connections; 08xxx and none: the connection itself.
+    return error.connection_invalidated or state is None or state[:2] == "08" or state in _GOING_AWAY
+
+
+_GOING_AWAY = ("57P01", "57P02", "57P03", "53300")
+
+
+@cache
+def query(name: str) -> TextClause:
+    """Return the statement in `sql/<name>.sql`."""
+    return text(resources.files("crowd_pipelines.store").joinpath(f"sql/{name}.sql").read_text("utf-8"))
+
+
+def encode(value: Any) -> str:
+    """Return `value` as JSON that jsonb accepts, whatever texts a provider put into it."""
+    return json.dumps(clean_json(value))

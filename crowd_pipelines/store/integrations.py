@@ -1,0 +1,229 @@
+"""Integrations: the connections of tenants to platforms."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from crowd_pipelines.model.states import RunState
+from crowd_pipelines.model.text import clean_json
+from crowd_pipelines.store.database import query
+from crowd_pipelines.store.schema import integration_runs, tenants
+from crowd_pipelines.store.schema import integrations as table
+from crowd_pipelines.store.vault import Sealed, Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationRecord:
+    """A row of `integrations` without its credentials."""
+
+    id: UUID
+    tenant_id: UUID
+    platform: str
+    name: str
+    key: str
+    status: str
+    error: str | None
+    settings: dict[str, Any]
+    state: dict[str, Any]
+    credentials_rejected_at: datetime | None
+    onboarding_requested_at: datetime | None
+    onboarded_at: datetime | None
+    last_check_at: datetime | None
+    limit_count: int
+    limit_last_reset_at: datetime | None
+    activity_count: int
+    member_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A global limit: so many records of one integration per window."""
+
+    records: int
+    window: timedelta
+
+
+_COLUMNS = [table.c[field.name] for field in fields(IntegrationRecord)]
+
+
+def ensure_tenant(conn: Connection, name: str) -> UUID:
+    """Return the tenant of this name, made if there is none."""
+    conn.execute(insert(tenants).values(name=name).on_conflict_do_nothing())
+    tenant_id: UUID = conn.execute(select(tenants.c.id).where(tenants.c.name == name)).scalar_one()
+    return tenant_id
+
+
+def connect(
+    conn: Connection, *, tenant_id: UUID, platform: str, name: str, settings: Mapping[str, Any]
+) -> IntegrationRecord:
+    """Store a connection; one of the same tenant, platform and name gets the new settings."""
+    values = {"settings": clean_json(dict(settings)), "updated_at": func.now()}
+    key = f"{_slug(name)}-{secrets.token_hex(3)}"
+    conn.execute(
+        insert(table)
+        .values(tenant_id=tenant_id, platform=platform, name=name, key=key, **values)
+        .on_conflict_do_update(index_elements=["tenant_id", "platform", "name"], set_=values)
+    )
+    found = (table.c.tenant_id == tenant_id) & (table.c.platform == platform) & (table.c.name == name)
+    return _record(conn.execute(select(*_COLUMNS).where(found)).mappings().one())
+
+
+def set_credentials(conn: Connection, integration_id: UUID, sealed: Sealed) -> None:
+    """Store sealed credentials; new ones may be tried again, whatever became of the old ones."""
+    conn.execute(
+        update(table)
+        .where(table.c.id == integration_id)
+        .values(
+            credentials=sealed.data,
+            credentials_key_id=sealed.key_id,
+            credentials_rejected_at=None,
+            error=None,
+            updated_at=func.now(),
+        )
+    )
+
+
+def credentials(conn: Connection, integration_id: UUID, vault: Vault) -> dict[str, Any]:
+    """Return the opened credentials, empty when none are stored."""
+    row = conn.execute(
+        select(table.c.credentials, table.c.credentials_key_id).where(table.c.id == integration_id)
+    ).one()
+    if row.credentials is None:
+        return {}
+    return vault.open(Sealed(data=row.credentials, key_id=row.credentials_key_id), integration_id)
+
+
+def get(conn: Connection, integration_id: UUID) -> IntegrationRecord | None:
+    """Return an integration, None when there is none of this id."""
+    row = conn.execute(select(*_COLUMNS).where(table.c.id == integration_id)).mappings().one_or_none()
+    return _record(row) if row else None
+
+
+def find(
+    conn: Connection, *, platform: str | None = None, ids: Sequence[UUID] | None = None, key: str | None = None
+) -> list[IntegrationRecord]:
+    """Return integrations in the order in which they were connected."""
+    wanted = select(*_COLUMNS).order_by(table.c.created_at, table.c.id)
+    if platform is not None:
+        wanted = wanted.where(table.c.platform == platform)
+    if ids is not None:
+        wanted = wanted.where(table.c.id.in_(ids))
+    if key is not None:
+        wanted = wanted.where(table.c.key == key)
+    return [_record(row) for row in conn.execute(wanted).mappings()]
+
+
+def request_onboarding(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Ask for an onboarding; the sensor `onboarding` launches it."""
+    conn.execute(
+        update(table).where(table.c.id.in_(ids)).values(onboarding_requested_at=func.now(), updated_at=func.now())
+    )
+
+
+def requested_onboardings(conn: Connection, *, limit: int) -> list[IntegrationRecord]:
+    """Return integrations that wait for an onboarding and have no open integration run, oldest request first."""
+    wanted = (
+        select(*_COLUMNS)
+        .where(table.c.onboarding_requested_at.is_not(None), ~_has_open_run())
+        .order_by(table.c.onboarding_requested_at)
+        .limit(limit)
+    )
+    return [_record(row) for row in conn.execute(wanted).mappings()]
+
+
+def due_for_check(conn: Connection, platform: str, *, interval: timedelta, now: datetime) -> list[UUID]:
+    """Return onboarded integrations whose last check began `interval` ago, whole minutes counted.
+
+    Those whose credentials were rejected wait for new ones.
+    """
+    minute = func.date_trunc("minute", table.c.last_check_at)
+    due = or_(table.c.last_check_at.is_(None), minute <= now - interval)
+    wanted = (
+        select(table.c.id)
+        .where(table.c.platform == platform, _checkable(), due, ~_has_open_run())
+        .order_by(table.c.last_check_at.nulls_first(), table.c.id)
+    )
+    return list(conn.scalars(wanted))
+
+
+def oldest_check(conn: Connection, platform: str) -> datetime | None:
+    """Return when the longest-waiting checkable integration of a platform was checked last."""
+    wanted = select(func.min(table.c.last_check_at)).where(table.c.platform == platform, _checkable())
+    moment: datetime | None = conn.execute(wanted).scalar_one()
+    return moment
+
+
+def patch(conn: Connection, integration_id: UUID, *, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Change keys of settings and state without touching what others wrote meanwhile."""
+    if settings or state:
+        conn.execute(
+            update(table)
+            .where(table.c.id == integration_id)
+            .values(
+                settings=table.c.settings.concat(clean_json(dict(settings))),
+                state=table.c.state.concat(clean_json(dict(state))),
+                updated_at=func.now(),
+            )
+        )
+
+
+def add_to_totals(conn: Connection, integration_id: UUID, *, activities: int, members: int) -> None:
+    """Add what a page brought that was new, so that growth can be told without counting the tables."""
+    conn.execute(
+        update(table)
+        .where(table.c.id == integration_id)
+        .values(
+            activity_count=table.c.activity_count + activities,
+            member_count=table.c.member_count + members,
+        )
+    )
+
+
+def count_records(conn: Connection, integration_id: UUID, *, records: int, limit: Limit) -> datetime | None:
+    """Count records in the window of a global limit; returns when the window ends if the limit is reached."""
+    arguments = {
+        "id": integration_id,
+        "records": records,
+        "window_seconds": limit.window.total_seconds(),
+        "limit": limit.records,
+    }
+    resets_at: datetime | None = conn.execute(query("integrations_count"), arguments).scalar_one_or_none()
+    return resets_at
+
+
+def limit_resets_at(conn: Connection, integration_id: UUID, limit: Limit) -> datetime | None:
+    """Return when the window of a global limit ends, if the limit is reached and the window is not over."""
+    ends = table.c.limit_last_reset_at + limit.window
+    reached = (table.c.id == integration_id) & (table.c.limit_count >= limit.records) & (ends > func.now())
+    moment: datetime | None = conn.execute(select(ends).where(reached)).scalar_one_or_none()
+    return moment
+
+
+def reject_credentials(conn: Connection, integration_id: UUID) -> None:
+    """Remember that the provider refused the credentials: no check asks again until they change."""
+    conn.execute(update(table).where(table.c.id == integration_id).values(credentials_rejected_at=func.now()))
+
+
+def _checkable() -> ColumnElement[bool]:
+    return and_(table.c.onboarded_at.is_not(None), table.c.credentials_rejected_at.is_(None))
+
+
+def _has_open_run() -> ColumnElement[bool]:
+    open_states = [RunState.PENDING, RunState.PROCESSING, RunState.DELAYED]
+    return exists().where(integration_runs.c.integration_id == table.c.id, integration_runs.c.state.in_(open_states))
+
+
+def _record(row: Mapping[Any, Any]) -> IntegrationRecord:
+    return IntegrationRecord(**row)
+
+
+def _slug(name: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return slug[:40] or "integration"

@@ -1,0 +1,153 @@
+"""Committing finished pages: records, further streams, watermarks, counters and each stream's own end, or nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select
+
+from crowd_pipelines.model.states import StreamState
+from crowd_pipelines.model.streams import Stream, StreamResult, UpdateMembers, UpsertActivities, UpsertMembers
+from crowd_pipelines.store import activities, integrations, quarantine, runs, streams, watermarks
+from crowd_pipelines.store.activities import PageRecords
+from crowd_pipelines.store.integrations import Limit
+from crowd_pipelines.store.quarantine import Quarantined
+from crowd_pipelines.store.runs import RunRecord
+from crowd_pipelines.store.streams import ClaimedStream, Ending, NewStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedPage:
+    """A processed page of an integration run, not yet committed.
+
+    `follow` says whether the page's next page is wanted; `limit` is the integration's global limit in this run.
+    """
+
+    run: RunRecord
+    claimed: ClaimedStream
+    stream: Stream
+    result: StreamResult
+    follow: bool
+    limit: Limit | None
+    requests: int
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What became of a group of pages: those that this worker no longer held left no trace."""
+
+    accepted: frozenset[UUID]
+    delayed_runs: frozenset[UUID]
+
+
+def commit(conn: Connection, pages: Sequence[FinishedPage], *, priority: Sequence[str]) -> Committed:
+    """Write a group of pages in the caller's transaction, the fence first."""
+    accepted = streams.end(conn, [_ending(page) for page in pages])
+    held = [page for page in pages if page.claimed.id in accepted]
+    _write_records(conn, held, priority)
+    streams.add(conn, [new for page in held for new in _new_streams(page)])
+    watermarks.write(
+        conn,
+        {(p.run.integration_id, subject): value for p in held for subject, value in p.result.watermarks.items()},
+    )
+    watermarks.remember_lookups(
+        conn, [(p.run.tenant_id, p.run.platform, p.claimed.key) for p in held if p.stream.fresh_for]
+    )
+    quarantine.add(conn, [kept for page in held for kept in _quarantined(page)])
+    delayed = [page.run.id for page in held if _delay(conn, page)]
+    limited = _count_and_limit(conn, held)
+    return Committed(accepted=frozenset(accepted), delayed_runs=frozenset([*delayed, *limited]))
+
+
+def _write_records(conn: Connection, pages: Sequence[FinishedPage], priority: Sequence[str]) -> None:
+    by_tenant: defaultdict[UUID, list[PageRecords]] = defaultdict(list)
+    for page in pages:
+        if page.result.operations:
+            records = PageRecords(
+                integration_id=page.run.integration_id,
+                platform=page.run.platform,
+                operations=page.result.operations,
+            )
+            by_tenant[page.run.tenant_id].append(records)
+    for tenant_id, records_of_tenant in sorted(by_tenant.items()):
+        written = activities.write(conn, tenant_id, records_of_tenant, priority=priority)
+        for integration_id in sorted(written.activities.keys() | written.members.keys()):
+            integrations.add_to_totals(
+                conn,
+                integration_id,
+                activities=written.activities[integration_id],
+                members=written.members[integration_id],
+            )
+
+
+def _new_streams(page: FinishedPage) -> Iterable[NewStream]:
+    for stream in page.result.new_streams:
+        yield NewStream(run_id=page.run.id, stream=stream, parent=page.claimed)
+    if page.result.next_page is not None and page.follow:
+        yield NewStream(run_id=page.run.id, stream=page.result.next_page, parent=page.claimed)
+
+
+def _quarantined(page: FinishedPage) -> Iterable[Quarantined]:
+    for record in page.result.rejected:
+        yield Quarantined(
+            tenant_id=page.run.tenant_id,
+            integration_id=page.run.integration_id,
+            stream=page.claimed,
+            record=record,
+        )
+
+
+def _delay(conn: Connection, page: FinishedPage) -> bool:
+    until = page.result.resume_at
+    if page.result.sleep is not None:
+        until = _now(conn) + page.result.sleep
+    if until is None:
+        return False
+    runs.delay(conn, page.run, until=until, reason=f"{page.claimed.label} asked for a pause")
+    return True
+
+
+def _count_and_limit(conn: Connection, pages: Sequence[FinishedPage]) -> list[UUID]:
+    """Count records against the global limits; returns the integration runs that have to wait for a new window."""
+    delayed = []
+    for run, of_run in _by_run(pages):
+        limit = of_run[0].limit
+        records = sum(page.result.records for page in of_run)
+        if limit is None or not records:
+            continue
+        resets_at = integrations.count_records(conn, run.integration_id, records=records, limit=limit)
+        if resets_at is not None:
+            runs.delay(conn, run, until=resets_at, reason=f"the global limit of {limit.records} records is reached")
+            delayed.append(run.id)
+    return delayed
+
+
+def _by_run(pages: Sequence[FinishedPage]) -> Iterable[tuple[RunRecord, list[FinishedPage]]]:
+    grouped: defaultdict[UUID, list[FinishedPage]] = defaultdict(list)
+    for page in sorted(pages, key=lambda page: page.run.integration_id):
+        grouped[page.run.id].append(page)
+    return [(of_run[0].run, of_run) for of_run in grouped.values()]
+
+
+def _ending(page: FinishedPage) -> Ending:
+    result = page.result
+    found = sum(len(o.activities) for o in result.operations if isinstance(o, UpsertActivities))
+    people = sum(len(o.members) for o in result.operations if isinstance(o, UpsertMembers | UpdateMembers))
+    return Ending(
+        stream=page.claimed,
+        state=StreamState.SKIPPED if result.skipped else StreamState.PROCESSED,
+        error=result.skipped,
+        requests=page.requests,
+        waited_seconds=page.waited_seconds,
+        activities=found,
+        members=people,
+        quarantined=len(result.rejected),
+    )
+
+
+def _now(conn: Connection) -> datetime:
+    moment: datetime = conn.execute(select(func.now())).scalar_one()
+    return moment

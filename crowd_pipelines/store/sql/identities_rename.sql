@@ -1,0 +1,6 @@
+-- People change their names; the user id stays.
+UPDATE member_identities AS identity
+SET username = seen.username, updated_at = now()
+FROM jsonb_to_recordset(CAST(:identities AS jsonb)) AS seen(platform text, username text, identity_key text)
+WHERE identity.tenant_id = :tenant_id AND identity.platform = seen.platform
+  AND identity.identity_key = seen.identity_key AND identity.username <> seen.username

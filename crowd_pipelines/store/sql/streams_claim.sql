@@ -1,0 +1,21 @@
+-- Lease streams whose time has come: new ones, ones to be tried again, and ones whose worker let its lease expire.
+-- A stream found still `processing` lost its worker; the third time it is not tried again.
+WITH due AS (
+    SELECT stream.id
+    FROM integration_streams AS stream
+    WHERE stream.run_id = ANY(:run_ids) AND stream.due_at <= now()
+    ORDER BY stream.run_id, stream.due_at
+    LIMIT :limit
+    FOR UPDATE OF stream SKIP LOCKED
+)
+UPDATE integration_streams AS stream
+SET state = 'processing',
+    lease_owner = :owner,
+    lease_epoch = stream.lease_epoch + 1,
+    due_at = now() + make_interval(secs => :lease_seconds),
+    crashes = stream.crashes + CASE WHEN stream.state = 'processing' THEN 1 ELSE 0 END,
+    updated_at = now()
+FROM due
+WHERE stream.id = due.id
+RETURNING stream.id, stream.run_id, stream.root_id, stream.name, stream.label, stream.metadata, stream.key,
+          stream.retries, stream.crashes, stream.lease_epoch

@@ -1,0 +1,190 @@
+"""The queue: rows of `integration_streams`, leased, fenced by an epoch, and ended together with their page."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, func, literal, or_, select, update
+
+from crowd_pipelines.model.states import StreamState
+from crowd_pipelines.model.streams import Stream
+from crowd_pipelines.store.database import encode, query
+from crowd_pipelines.store.schema import integration_streams as table
+
+LEASE_SECONDS = 45
+"""A worker that is silent for so long has lost its streams."""
+
+MAX_CRASHES = 3
+"""A stream that took its worker down so often is not tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedStream:
+    """A stream in this worker's hands, until it is ended or the lease expires."""
+
+    id: UUID
+    run_id: UUID
+    root_id: UUID
+    name: str
+    label: str
+    metadata: dict[str, Any]
+    key: str
+    retries: int
+    crashes: int
+    lease_epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStream:
+    """A stream to be queued; without a parent it is a root."""
+
+    run_id: UUID
+    stream: Stream
+    parent: ClaimedStream | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a claimed stream ended, with what it cost and brought.
+
+    `retry_after` (seconds) keeps it claimable; `failed` is 1 when this counts as an attempt.
+    """
+
+    stream: ClaimedStream
+    state: StreamState
+    retry_after: float | None = None
+    failed: int = 0
+    error: str | None = None
+    requests: int = 0
+    waited_seconds: float = 0.0
+    activities: int = 0
+    members: int = 0
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """A root stream and all that descend from it, counted."""
+
+    root_id: UUID
+    label: str
+    run_id: UUID
+    streams: int
+    processed: int
+    skipped: int
+    failed: int
+    unfinished: int
+    requests: int
+    waited_seconds: float
+    activities: int
+    members: int
+    quarantined: int
+
+
+def add(conn: Connection, streams: Iterable[NewStream]) -> int:
+    """Queue streams; returns how many were new to their integration run and not fresh lookups."""
+    rows = [_new_row(position, new) for position, new in enumerate(streams)]
+    if not rows:
+        return 0
+    return len(conn.execute(query("streams_add"), {"streams": encode(rows)}).all())
+
+
+def claim(conn: Connection, run_ids: Sequence[UUID], *, owner: str, limit: int) -> list[ClaimedStream]:
+    """Lease up to `limit` streams of these integration runs whose time has come."""
+    rows = conn.execute(
+        query("streams_claim"),
+        {"run_ids": list(run_ids), "owner": owner, "limit": limit, "lease_seconds": LEASE_SECONDS},
+    )
+    return [ClaimedStream(**row) for row in rows.mappings()]
+
+
+def end(conn: Connection, endings: Sequence[Ending]) -> set[UUID]:
+    """End claimed streams; returns the ids of those this worker still held. The others must leave no trace."""
+    if not endings:
+        return set()
+    rows = [_ending_row(ending) for ending in endings]
+    return set(conn.scalars(query("streams_finish"), {"ended": encode(rows)}))
+
+
+def release(conn: Connection, streams: Sequence[ClaimedStream]) -> None:
+    """Give streams back unharmed, for whoever comes next."""
+    end(conn, [Ending(stream=stream, state=StreamState.PENDING, retry_after=0) for stream in streams])
+
+
+def extend_leases(conn: Connection, streams: Sequence[ClaimedStream], *, owner: str) -> None:
+    """Say that this worker is alive and still has these streams."""
+    conn.execute(
+        update(table)
+        .where(
+            table.c.id.in_([stream.id for stream in streams]),
+            table.c.lease_owner == owner,
+            table.c.state == StreamState.PROCESSING,
+        )
+        .values(due_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS))
+    )
+
+
+def lineages(conn: Connection, run_ids: Sequence[UUID]) -> list[Lineage]:
+    """Return the state of every root's lineage, in the order in which they were planned."""
+    rows = conn.execute(query("streams_count"), {"run_ids": list(run_ids)})
+    return [Lineage(**row) for row in rows.mappings()]
+
+
+def has_work(conn: Connection, roots: Sequence[UUID]) -> bool:
+    """Tell whether a stream of these lineages could be worked on now, or is being worked on."""
+    claimable = or_(table.c.due_at <= func.now(), table.c.state == StreamState.PROCESSING)
+    found = select(literal(1)).where(table.c.root_id.in_(roots), table.c.due_at.is_not(None), claimable).limit(1)
+    return conn.scalar(found) is not None
+
+
+def failures(conn: Connection, run_id: UUID, *, limit: int = 5) -> list[tuple[str, str]]:
+    """Return label and error of the first streams that failed for good."""
+    rows = conn.execute(
+        select(table.c.label, table.c.error)
+        .where(table.c.run_id == run_id, table.c.state == StreamState.ERROR, table.c.due_at.is_(None))
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return [(label, error or "no reason given") for label, error in rows]
+
+
+def revive(conn: Connection, run_id: UUID) -> int:
+    """Make every failed or waiting stream of an integration run claimable now, with fresh attempts."""
+    revived = conn.execute(
+        update(table)
+        .where(table.c.run_id == run_id, table.c.state.in_([StreamState.PENDING, StreamState.ERROR]))
+        .values(state=StreamState.PENDING, due_at=func.now(), retries=0, crashes=0, updated_at=func.now())
+    )
+    return revived.rowcount
+
+
+def _new_row(position: int, new: NewStream) -> dict[str, Any]:
+    stream, parent = new.stream, new.parent
+    return {
+        "position": position,
+        "run_id": str(new.run_id),
+        "parent_id": str(parent.id) if parent else None,
+        "root_id": str(parent.root_id) if parent else None,
+        "name": stream.kind,
+        "label": stream.label,
+        "metadata": stream.parameters,
+        "key": stream.key,
+        "fresh_for": stream.fresh_for.total_seconds() if stream.fresh_for else 0,
+    }
+
+
+def _ending_row(ending: Ending) -> dict[str, Any]:
+    return {
+        "id": str(ending.stream.id),
+        "lease_epoch": ending.stream.lease_epoch,
+        "state": ending.state,
+        "retry_after": ending.retry_after,
+        "failed": ending.failed,
+        "error": ending.error,
+        "requests": ending.requests,
+        "waited_seconds": ending.waited_seconds,
+        "activities": ending.activities,
+        "members": ending.members,
+        "quarantined": ending.quarantined,
+    }
