@@ -1,37 +1,21 @@
-"""The integration processor: what is due, and the lifecycle of an integration run from its start to its end."""
+"""The integration processor: what is due, and starting it."""
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from crowd_pipelines.framework.integration import Integration, RunSummary
-from crowd_pipelines.framework.runner import HEARTBEAT_SECONDS, Runner, describe, reject_credentials
-from crowd_pipelines.framework.slices import Slice, SliceOver
-from crowd_pipelines.framework.work import ConfigurationInvalid, RunWork, Workbench
-from crowd_pipelines.framework.workers import Workers
-from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, Retryable
-from crowd_pipelines.model.states import RunState
+from crowd_pipelines.framework.clients import ApiClients
+from crowd_pipelines.framework.integration import Integration
+from crowd_pipelines.framework.lifecycle import Lifecycle
+from crowd_pipelines.framework.slices import Slice
 from crowd_pipelines.settings import Settings
-from crowd_pipelines.store import attributes, integrations, runs, streams
-from crowd_pipelines.store.activities import link_late
-from crowd_pipelines.store.database import connection_lost, transact
+from crowd_pipelines.store import integrations, runs
+from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.runs import RunRecord
-from crowd_pipelines.store.streams import Lineage
-from crowd_pipelines.store.vault import Vault, VaultError
-
-T = TypeVar("T")
-P = ParamSpec("P")
-
-logger = logging.getLogger(__name__)
-
-PLAN_ATTEMPTS = 5
-PLAN_STEP = timedelta(minutes=5)
-"""Planning that fails for a passing reason is tried again after n steps, so often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,30 +27,35 @@ class Tick:
     of: int
 
 
-class IntegrationProcessor:
-    """Takes integration runs through their lifecycle, over the store and without knowing who launched it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """Integration runs that are now this worker's, and why others are not."""
 
-    `owner` names the worker in leases and in `integration_runs.dagster_run_id`.
+    run_ids: tuple[UUID, ...] = ()
+    passed_over: tuple[str, ...] = ()
+
+    def __add__(self, other: "Started") -> "Started":
+        return Started(run_ids=self.run_ids + other.run_ids, passed_over=self.passed_over + other.passed_over)
+
+
+class IntegrationProcessor:
+    """Finds what is due, opens integration runs, and hands them to the lifecycle.
+
+    Knows nothing of who launched it: a Dagster run, a command, or a test.
     """
 
     def __init__(
         self,
         *,
-        engine: Engine,
-        vault: Vault,
+        clients: ApiClients,
         settings: Settings,
         registry: Mapping[str, Integration[Any, Any, Any]],
         owner: str,
         slice_: Slice | None = None,
     ) -> None:
-        self.slice = slice_ or Slice(settings.slice_seconds)
-        self._engine = engine
+        self._engine = clients.budget.engine
         self._registry = registry
-        self._owner = owner
-        self._priority = settings.attribute_priority
-        self._bench = Workbench(engine=engine, vault=vault, settings=settings, slice_=self.slice)
-        self._works: dict[UUID, RunWork] = {}
-        self._runner: Runner | None = None
+        self.lifecycle = Lifecycle(clients=clients, settings=settings, registry=registry, owner=owner, slice_=slice_)
 
     def process_tick(self, platform: str, now: datetime) -> Tick:
         """Tell which integrations of a platform are due for a check. Changes nothing."""
@@ -100,206 +89,54 @@ class IntegrationProcessor:
         """Open an onboarding; returns None when the integration has an open integration run."""
         return transact(self._engine, lambda conn: runs.begin(conn, integration_id, onboarding=True))
 
+    def onboard(self, integration_ids: Sequence[UUID]) -> Started:
+        """Open onboardings and take them; an onboarding that is open already is continued instead."""
+        started = Started()
+        for integration_id in integration_ids:
+            run_id = self.start_onboarding(integration_id)
+            started += self.resume([run_id]) if run_id else self._onboard_later(integration_id)
+        return started
+
+    def check(self, integration_ids: Sequence[UUID], *, not_checked_since: datetime | None = None) -> Started:
+        """Open checks and take them; integrations that are being read already are passed over."""
+        opened = self.process_check(integration_ids, not_checked_since=not_checked_since)
+        others = len(integration_ids) - len(opened)
+        reason = f"{others} integrations are being read already, or were checked since this check was asked for"
+        return self.resume(opened) + (Started(passed_over=(reason,)) if others else Started())
+
+    def resume(self, run_ids: Sequence[UUID]) -> Started:
+        """Take integration runs that wait, are due, or lost their worker."""
+        taken = self.lifecycle.take(run_ids)
+        others = tuple(
+            f"integration run {run_id} is not to be had: another worker has it, it is not due, or it is over"
+            for run_id in run_ids
+            if run_id not in taken
+        )
+        return Started(run_ids=tuple(taken), passed_over=others)
+
+    def integration_of_partition(self, key: str) -> UUID | None:
+        """Return the integration behind a partition key."""
+        found = transact(self._engine, lambda conn: integrations.find(conn, key=key))
+        return found[0].id if found else None
+
     def process(self, run_id: UUID) -> RunRecord | None:
         """Take an integration run through its whole lifecycle, as far as this slice goes.
 
         Returns how it stands then, None when another worker has it.
         """
-        mine = self.take([run_id])
-        mine = self.get_streams(self.create_member_attributes(self.preprocess(mine)))
-        self.process_streams(mine)
-        self.postprocess(mine)
+        mine = self.lifecycle.take([run_id])
+        lifecycle = self.lifecycle
+        mine = lifecycle.get_streams(lifecycle.create_member_attributes(lifecycle.preprocess(mine)))
+        lifecycle.process_streams(mine)
+        lifecycle.postprocess(mine)
         return transact(self._engine, lambda conn: runs.get(conn, run_id))
 
-    def take(self, run_ids: Sequence[UUID]) -> list[UUID]:
-        """Lease integration runs; returns those that are now this worker's to go on with."""
-        return [run_id for run_id in run_ids if self._work(run_id)]
-
-    def preprocess(self, run_ids: Sequence[UUID]) -> list[UUID]:
-        """Load what each whole integration run needs, unless that is stored; returns those to go on with."""
-        return [run_id for run_id in run_ids if self._phase(run_id, self._preprocess)]
-
-    def create_member_attributes(self, run_ids: Sequence[UUID]) -> list[UUID]:
-        """Create the member attributes that tenants lack; returns the integration runs to go on with."""
-        return [run_id for run_id in run_ids if self._phase(run_id, self._create_member_attributes)]
-
-    def get_streams(self, run_ids: Sequence[UUID]) -> list[UUID]:
-        """Plan the root streams, unless that was done; returns the integration runs to go on with."""
-        return [run_id for run_id in run_ids if self._phase(run_id, self._get_streams)]
-
-    def roots(self, run_ids: Sequence[UUID]) -> list[Lineage]:
-        """Return the root streams with what has become of them so far."""
-        return transact(self._engine, lambda conn: streams.lineages(conn, run_ids))
-
-    def process_streams(self, run_ids: Sequence[UUID], roots: Sequence[UUID] | None = None) -> None:
-        """Work the queue; with `roots`, until their lineages are done. Other lineages progress meanwhile."""
-        if self._runner is None:
-            works = [work for work in map(self._work, run_ids) if work and self._phase(work.run.id, self._check_limit)]
-            self._runner = Runner(self._engine, works, owner=self._owner, slice_=self.slice, priority=self._priority)
-        self._runner.drain(roots)
-
-    def postprocess(self, run_ids: Sequence[UUID]) -> list[RunRecord]:
-        """Settle integration runs: ended when no stream is left, delayed otherwise; returns how they stand."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
-        for run_id in run_ids:
-            self._phase(run_id, self._settle)
-        self._works.clear()
-        return [run for run in (self._read(run_id) for run_id in run_ids) if run]
-
-    def _work(self, run_id: UUID) -> RunWork | None:
-        """Return the work on an integration run, taking its lease if it is not this worker's yet."""
-        if run_id not in self._works:
-            run = self._adopt(run_id)
-            if run is None:
-                return None
-            try:
-                self._works[run_id] = self._open(run)
-            except (ConfigurationInvalid, VaultError) as error:
-                self._write(runs.fail, run, str(error))
-                return None
-        return self._works[run_id]
-
-    def _adopt(self, run_id: UUID) -> RunRecord | None:
-        run = self._read(run_id)
-        if run and run.dagster_run_id == self._owner and run.state is RunState.PROCESSING:
-            return run
-        return transact(self._engine, lambda conn: runs.take(conn, run_id, owner=self._owner))
-
-    def _open(self, run: RunRecord) -> RunWork:
-        record = transact(self._engine, lambda conn: integrations.get(conn, run.integration_id))
-        integration = self._registry.get(run.platform)
-        if record is None or integration is None:
-            raise ConfigurationInvalid(
-                f"no platform {run.platform!r} is registered; install the package that brings it, "
-                f"or remove the integration {run.integration_name}"
-            )
-        return self._bench.open(run, record, integration)
-
-    def _phase(self, run_id: UUID, phase: Callable[[RunWork], None]) -> bool:
-        """Do a part of the lifecycle; what goes wrong ends or delays that one integration run, never the others."""
-        work = self._work(run_id)
-        if work is None:
-            return False
-        try:
-            phase(work)
-        except Exception as error:
-            if connection_lost(error):
-                raise
-            self._stop(work, error)
-            return False
-        return True
-
-    def _preprocess(self, work: RunWork) -> None:
-        if work.run.streams_planned_at or work.run.context is not None:
-            return
-        context = self._while_beating(work, lambda: work.integration.preprocess(work.context))
-        self._write(runs.save_context, work.run, context)
-        self._works[work.run.id] = replace(work, context=replace(work.context, preprocessed=context))
-
-    def _create_member_attributes(self, work: RunWork) -> None:
-        if not work.run.streams_planned_at:
-            self._write(attributes.ensure, work.run.tenant_id, work.integration.create_member_attributes())
-
-    def _get_streams(self, work: RunWork) -> None:
-        if not work.run.streams_planned_at:
-            roots = self._while_beating(work, lambda: work.integration.get_streams(work.context))
-            self._write(runs.plan, work.run, roots)
-
-    def _check_limit(self, work: RunWork) -> None:
-        """Wait for the next window before asking for anything, when this one's records are used up."""
-        limit = work.limit
-        if limit is None:
-            return
-        resets_at = self._write(integrations.limit_resets_at, work.run.integration_id, limit)
-        if resets_at is not None:
-            raise RateLimited(
-                f"the global limit of {limit.records} records is reached", until=resets_at, scope="global limit"
-            )
-
-    def _settle(self, work: RunWork) -> None:
-        run = self._read(work.run.id)
-        if run is None or run.state is not RunState.PROCESSING or run.lease_epoch != work.run.lease_epoch:
-            return
-        due = self._write(runs.next_due, run.id)
-        if due is not None:
-            waits_for_retry = due > datetime.now(UTC)
-            reason = "failed streams wait for another try" if waits_for_retry else "the slice was over"
-            transact(self._engine, lambda conn: runs.delay(conn, run, until=due, reason=reason))
-            return
-        self._finish(work)
-
-    def _finish(self, work: RunWork) -> None:
-        run = work.run
-        transact(self._engine, lambda conn: link_late(conn, run.tenant_id, run.platform, since=run.created_at))
-        summary = _summary(self.roots([run.id]))
-        patch = self._while_beating(work, lambda: work.integration.postprocess(work.context, summary))
-
-        def write(conn: Connection) -> None:
-            failures = streams.failures(conn, run.id)
-            if failures:
-                runs.fail(conn, run, _failure_message(summary, failures))
-            elif not runs.finish(conn, run):
-                return
-            integrations.patch(conn, run.integration_id, settings=patch.settings, state=patch.state)
-
-        transact(self._engine, write)
-
-    def _stop(self, work: RunWork, error: Exception) -> None:
-        """End or delay an integration run that cannot go on now."""
-        run = self._works.pop(work.run.id, work).run
-        logger.info("%s of %s: %s", run.id, run.integration_key, describe(error))
-        now = datetime.now(UTC)
-        match error:
-            case SliceOver():
-                self._delay(run, now, "the slice was over")
-            case RateLimited():
-                self._delay(run, error.until, str(error))
-            case CredentialsRejected():
-                self._write(reject_credentials, run, str(error))
-            case Retryable() if run.attempt <= PLAN_ATTEMPTS:
-                self._delay(run, now + PLAN_STEP * run.attempt, describe(error))
-            case _:
-                self._write(runs.fail, run, describe(error))
-
-    def _delay(self, run: RunRecord, until: datetime, reason: str) -> None:
-        transact(self._engine, lambda conn: runs.delay(conn, run, until=until, reason=reason))
-
-    def _while_beating(self, work: RunWork, task: Callable[[], T]) -> T:
-        """Run a part of the lifecycle in a thread, keeping the lease meanwhile. Raises what the task raises."""
-        workers: Workers[tuple[T | None, Exception | None]] = Workers(1)
-        workers.submit(lambda: _outcome(task))
-        try:
-            while not (results := workers.collect(timeout=HEARTBEAT_SECONDS, window=0, limit=1)):
-                if not self._write(runs.extend_leases, [work.run]) or self.slice.stopping:
-                    raise SliceOver
-        finally:
-            workers.close()
-        value, error = results[0]
-        if error is not None:
-            raise error
-        return cast("T", value)
-
-    def _read(self, run_id: UUID) -> RunRecord | None:
-        return transact(self._engine, lambda conn: runs.get(conn, run_id))
-
-    def _write(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return transact(self._engine, lambda conn: function(conn, *args, **kwargs))
-
-
-def _outcome(task: Callable[[], T]) -> tuple[T | None, Exception | None]:
-    try:
-        return task(), None
-    except Exception as error:  # noqa: BLE001  raised again in the thread that waits
-        return None, error
-
-
-def _summary(lineages: Sequence[Lineage]) -> RunSummary:
-    return RunSummary(**{name: sum(getattr(lineage, name) for lineage in lineages) for name in RunSummary.__slots__})
-
-
-def _failure_message(summary: RunSummary, failures: Sequence[tuple[str, str]]) -> str:
-    told = "; ".join(f"{label}: {error}" for label, error in failures)
-    more = "" if summary.failed <= len(failures) else f"; and {summary.failed - len(failures)} more"
-    return f"{summary.failed} of {summary.streams} streams failed: {told}{more}"
+    def _onboard_later(self, integration_id: UUID) -> Started:
+        """Continue an open onboarding; let the sensor start one when an open check is over."""
+        open_runs = transact(
+            self._engine, lambda conn: runs.find(conn, integration_ids=[integration_id], open_only=True)
+        )
+        if any(run.onboarding for run in open_runs):
+            return self.resume([run.id for run in open_runs])
+        transact(self._engine, lambda conn: integrations.request_onboarding(conn, [integration_id]))
+        return Started(passed_over=(f"integration {integration_id} is being checked; it is onboarded after that",))

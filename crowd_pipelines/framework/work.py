@@ -1,29 +1,20 @@
 """An integration run in this worker's hands."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
 from sqlalchemy import Engine
 
-from crowd_pipelines.framework.integration import BudgetScope, Integration, RunContext
+from crowd_pipelines.framework.clients import ApiClients, parse_settings
+from crowd_pipelines.framework.integration import Integration, RunContext
 from crowd_pipelines.framework.slices import Slice
-from crowd_pipelines.http.client import HttpClient
-from crowd_pipelines.http.pacing import LocalPacer, Pacer, RateLimit
 from crowd_pipelines.model.streams import Json
-from crowd_pipelines.settings import Settings
-from crowd_pipelines.store import integrations, watermarks
-from crowd_pipelines.store.budgets import PostgresPacer, fingerprint
+from crowd_pipelines.store import watermarks
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord, Limit
 from crowd_pipelines.store.runs import RunRecord
-from crowd_pipelines.store.vault import Vault
-
-
-class ConfigurationInvalid(Exception):
-    """Settings or credentials of an integration cannot be used; the message names them and says what is expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,122 +25,34 @@ class RunWork:
     integration: Integration[Any, Any, Any]
     context: RunContext[Any, Any]
     limit: Limit | None
-    warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PacedConnector:
-    """Makes HTTP clients for one integration; see `Connector`."""
-
-    base_url: str
-    pacer: Pacer
-    sleep: Callable[[float], None]
-    max_connections: int
-
-    def http(
-        self, *, headers: Mapping[str, str] | None = None, secrets: Sequence[str] = (), **options: Any
-    ) -> HttpClient:
-        """Return a client for the platform's base URL."""
-        return HttpClient(
-            base_url=self.base_url,
-            pacer=self.pacer,
-            headers=headers,
-            secrets=secrets,
-            max_connections=self.max_connections,
-            sleep=self.sleep,
-            **options,
-        )
-
-
-def parse_settings(integration: Integration[Any, Any, Any], settings: Mapping[str, Any]) -> BaseModel:
-    """Return typed settings. Raises ConfigurationInvalid naming every key that cannot be used."""
-    return _parse(integration.settings_type, settings, f"the settings of {integration.title}")
-
-
-def parse_credentials(integration: Integration[Any, Any, Any], credentials: Mapping[str, Any]) -> BaseModel:
-    """Return typed credentials. Raises ConfigurationInvalid naming keys, never values."""
-    return _parse(integration.credentials_type, credentials, f"the credentials of {integration.title}")
-
-
-def _parse(wanted: type[BaseModel], given: Mapping[str, Any], what: str) -> BaseModel:
-    try:
-        return wanted.model_validate(given)
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
-        text = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'all'}: {p['msg']}" for p in problems)
-        raise ConfigurationInvalid(f"{what} cannot be used: {text}") from None
-
-
-def base_url(integration: Integration[Any, Any, Any], settings: Settings) -> str:
-    """Return where the platform's API is."""
-    return (settings.api_url(integration.platform) or integration.api_url).rstrip("/")
-
-
-def rate_limits(integration: Integration[Any, Any, Any], settings: Settings) -> Mapping[str, RateLimit]:
-    """Return the platform's rate limits, at the pace the environment sets if it does."""
-    pace = settings.requests_per_second(integration.platform)
-    if pace is None:
-        return integration.rate_limits
-    return {
-        bucket: RateLimit(requests=1, seconds=1 / pace, burst=max(declared.burst, int(pace)))
-        for bucket, declared in integration.rate_limits.items()
-    }
-
-
-def trial_connector(integration: Integration[Any, Any, Any], settings: Settings) -> PacedConnector:
-    """Return a connector for an integration that is not stored yet."""
-    return PacedConnector(
-        base_url=base_url(integration, settings),
-        pacer=LocalPacer(rate_limits(integration, settings)),
-        sleep=Slice(60).sleep,
-        max_connections=1,
+def open_work(
+    run: RunRecord,
+    record: IntegrationRecord,
+    integration: Integration[Any, Any, Any],
+    *,
+    clients: ApiClients,
+    slice_: Slice,
+) -> RunWork:
+    """Return the work on an integration run. Raises ConfigurationInvalid or VaultError when it cannot be done."""
+    context = RunContext(
+        integration_id=record.id,
+        onboarding=run.onboarding,
+        started_at=run.created_at,
+        settings=parse_settings(integration, record.settings),
+        api=clients.of(integration, run, sleep=slice_.sleep),
+        read_watermarks=_watermark_reader(clients.budget.engine, record.id),
+        preprocessed=run.context or {},
     )
+    return RunWork(run=run, integration=integration, context=context, limit=_limit(integration, run))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workbench:
-    """What all integration runs of a process share."""
+def _watermark_reader(engine: Engine, integration_id: UUID) -> Callable[[Sequence[str]], Mapping[str, Json]]:
+    def read(subjects: Sequence[str]) -> Mapping[str, Json]:
+        return transact(engine, lambda conn: watermarks.read(conn, integration_id, subjects))
 
-    engine: Engine
-    vault: Vault
-    settings: Settings
-    slice_: Slice
-
-    def open(self, run: RunRecord, record: IntegrationRecord, integration: Integration[Any, Any, Any]) -> RunWork:
-        """Return the work on an integration run, with a client for its credentials."""
-        secret = transact(self.engine, lambda conn: integrations.credentials(conn, record.id, self.vault))
-        credentials = parse_credentials(integration, secret)
-        api = integration.connect(self._connector(integration, secret, onboarding=run.onboarding), credentials)
-        context = RunContext(
-            integration_id=record.id,
-            onboarding=run.onboarding,
-            started_at=run.created_at,
-            settings=parse_settings(integration, record.settings),
-            api=api,
-            read_watermarks=self._watermark_reader(record.id),
-            preprocessed=run.context or {},
-        )
-        return RunWork(run=run, integration=integration, context=context, limit=_limit(integration, run))
-
-    def _connector(
-        self, integration: Integration[Any, Any, Any], secret: Mapping[str, Any], *, onboarding: bool
-    ) -> PacedConnector:
-        url = base_url(integration, self.settings)
-        counted = [url] if integration.budget_scope is BudgetScope.HOST else [url, *map(str, secret.values())]
-        scope = fingerprint(integration.platform, *counted)
-        limits = rate_limits(integration, self.settings)
-        return PacedConnector(
-            base_url=url,
-            pacer=PostgresPacer(self.engine, scope, limits, onboarding=onboarding),
-            sleep=self.slice_.sleep,
-            max_connections=integration.max_concurrency,
-        )
-
-    def _watermark_reader(self, integration_id: UUID) -> Callable[[Sequence[str]], Mapping[str, Json]]:
-        def read(subjects: Sequence[str]) -> Mapping[str, Json]:
-            return transact(self.engine, lambda conn: watermarks.read(conn, integration_id, subjects))
-
-        return read
+    return read
 
 
 def _limit(integration: Integration[Any, Any, Any], run: RunRecord) -> Limit | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func
@@ -12,29 +13,40 @@ from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, RateLimit
 from crowd_pipelines.store.database import query, transact
 from crowd_pipelines.store.schema import rate_budgets as table
 
-CHECK_RESERVE = 0.2
-"""The part of every budget that onboardings leave to checks."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateBudget:
+    """The rate budgets of an installation. Onboardings leave the part `check_reserve` of each to checks."""
+
+    engine: Engine
+    check_reserve: float = 0.2
+
+    def pacer(self, scope: str, limits: Mapping[str, RateLimit], *, onboarding: bool) -> "PostgresPacer":
+        """Return the pacer of whoever shares `scope`."""
+        return PostgresPacer(self.engine, scope, limits, left_to_checks=self.check_reserve if onboarding else 0)
 
 
 class PostgresPacer:
     """The `Pacer` of whoever shares `scope`: a credential's fingerprint, or a host where the provider counts so.
 
-    An onboarding takes each slot from its own lane, which has the budget less the reserve, and from the whole.
+    An onboarding takes each slot from its own lane, which has the budget less what is left to checks, and from the
+    whole.
     """
 
-    def __init__(self, engine: Engine, scope: str, limits: Mapping[str, RateLimit], *, onboarding: bool) -> None:
+    def __init__(self, engine: Engine, scope: str, limits: Mapping[str, RateLimit], *, left_to_checks: float) -> None:
         self._engine = engine
         self._scope = scope
         self._limits = dict(limits)
-        self._onboarding = onboarding
+        self._left_to_checks = left_to_checks
 
     def reserve(self, bucket: str) -> float:
         """Return the seconds to wait before sending. Raises RateLimited when that is more than 30 s."""
         interval, tolerance = self._spacing(bucket)
-        if not self._onboarding:
+        left = self._left_to_checks
+        if not left:
             return self._take(self._key(bucket), bucket, interval, tolerance, reserve=0)
-        lane = self._take(f"{self._key(bucket)}#onboarding", bucket, interval / (1 - CHECK_RESERVE), tolerance, 0)
-        whole = self._take(self._key(bucket), bucket, interval, tolerance, reserve=CHECK_RESERVE)
+        lane = self._take(f"{self._key(bucket)}#onboarding", bucket, interval / (1 - left), tolerance, reserve=0)
+        whole = self._take(self._key(bucket), bucket, interval, tolerance, reserve=left)
         return max(lane, whole)
 
     def close(self, bucket: str, until: datetime) -> None:
@@ -66,7 +78,7 @@ class PostgresPacer:
         if remaining <= 0:
             self.close(bucket, resets_at)
 
-    def _take(self, key: str, bucket: str, interval: float, tolerance: float, reserve: float) -> float:
+    def _take(self, key: str, bucket: str, interval: float, tolerance: float, *, reserve: float) -> float:
         longest = LONGEST_WAIT_IN_PLACE.total_seconds()
         arguments = {"key": key, "interval": interval, "tolerance": tolerance, "reserve": reserve, "longest": longest}
         wait = transact(self._engine, lambda conn: conn.execute(query("budgets_reserve"), arguments).scalar())

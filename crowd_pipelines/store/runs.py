@@ -259,6 +259,12 @@ def find(
     return [_record(row) for row in conn.execute(wanted).mappings()]
 
 
+def of_worker(conn: Connection, owner: str) -> list[RunRecord]:
+    """Return the integration runs that this worker took last."""
+    wanted = _records().where(table.c.dagster_run_id == owner).order_by(table.c.id)
+    return [_record(row) for row in conn.execute(wanted).mappings()]
+
+
 def prune(conn: Connection, *, days: int) -> int:
     """Delete integration runs, with their streams, that ended so long ago. Watermarks and records stay."""
     old = delete(table).where(table.c.processed_at < func.now() - func.make_interval(0, 0, 0, days))

@@ -138,7 +138,7 @@ integration_runs = Table(
     _moment("streams_planned_at"),
     _moment("processed_at"),
     _optional_text("error"),
-    _optional_text("dagster_run_id"),
+    Column("dagster_run_id", Text, index=True),
     _count("attempt"),
     _optional_text("lease_owner"),
     _count("lease_epoch"),

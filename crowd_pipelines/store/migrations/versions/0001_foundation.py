@@ -294,6 +294,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_integration_runs")),
     )
+    op.create_index(op.f("ix_integration_runs_dagster_run_id"), "integration_runs", ["dagster_run_id"], unique=False)
     op.create_index(op.f("ix_integration_runs_integration_id"), "integration_runs", ["integration_id"], unique=False)
     op.create_index(
         "ix_integration_runs_waiting",
@@ -497,6 +498,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN ('pending', 'processing', 'delayed')"),
     )
     op.drop_index(op.f("ix_integration_runs_integration_id"), table_name="integration_runs")
+    op.drop_index(op.f("ix_integration_runs_dagster_run_id"), table_name="integration_runs")
     op.drop_table("integration_runs")
     op.drop_index("ix_activities_thread", table_name="activities", postgresql_where=sa.text("thread IS NOT NULL"))
     op.drop_index("ix_activities_tenant_time", table_name="activities")
