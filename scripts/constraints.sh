@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 environment=$(mktemp -d)
 trap 'rm -rf "$environment"' EXIT
 "${1:-python3}" -m venv "$environment"
-"$environment/bin/python" -m pip install --quiet --disable-pip-version-check '.[dev]'
-pins=$("$environment/bin/python" -m pip freeze --exclude crowd-pipelines)
+"$environment/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+pins=$("$environment/bin/python" -m pip freeze --exclude-editable)
 
 if unusable=$(grep --invert-match --extended-regexp '^[A-Za-z0-9_.-]+==[A-Za-z0-9_.+!-]+$' <<<"$pins"); then
   echo "These are no plain pins, so others could not install them: $unusable" >&2

@@ -28,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parent = chosen.parent_pid or os.getppid()
     names = chosen.platform or sorted(PLATFORMS)
-    server = SandboxServer({name: PLATFORMS[name].create(options) for name in names}, port=chosen.port)
+    try:
+        server = SandboxServer({name: PLATFORMS[name].create(options) for name in names}, port=chosen.port)
+    except OSError as error:
+        sys.exit(f"cannot listen on port {chosen.port}: {error.strerror}; choose another --port, or 0 for a free one")
     _serve(server, parent=parent, evolve=chosen.evolve)
     return 0
 

@@ -50,6 +50,15 @@ class Limit:
     window: timedelta
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What the integrations of a platform brought together."""
+
+    integrations: int
+    activities: int
+    members: int
+
+
 _COLUMNS = [table.c[field.name] for field in fields(IntegrationRecord)]
 
 
@@ -184,6 +193,18 @@ def add_to_totals(conn: Connection, integration_id: UUID, *, activities: int, me
             member_count=table.c.member_count + members,
         )
     )
+
+
+def totals(conn: Connection, platform: str) -> Totals:
+    """Return what the database holds of a platform, from the counters."""
+    row = conn.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(table.c.activity_count), 0),
+            func.coalesce(func.sum(table.c.member_count), 0),
+        ).where(table.c.platform == platform)
+    ).one()
+    return Totals(integrations=row[0], activities=int(row[1]), members=int(row[2]))
 
 
 def count_records(conn: Connection, integration_id: UUID, *, records: int, limit: Limit) -> datetime | None:

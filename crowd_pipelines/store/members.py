@@ -78,7 +78,7 @@ def merge(known: MemberRow, seen: Member, priority: Sequence[str]) -> MemberRow:
     return replace(
         known,
         display_name=seen.display_name or known.display_name or seen.username,
-        emails=known.emails + tuple(email for email in seen.emails if email not in known.emails),
+        emails=tuple(dict.fromkeys((*known.emails, *seen.emails))),
         attributes=_merge_attributes(known.attributes, seen, priority),
         reach=_merge_reach(known.reach, seen),
         joined_at=earliest(known.joined_at, seen.joined_at),

@@ -163,6 +163,32 @@ def test_a_deleted_user_takes_everything_along_but_answers(lively: Sandbox, befo
     assert fetch(f"{lively.api_url('devto')}/comments/{answered['source_id']}").json["user"] == {}
 
 
+def test_a_deleted_user_who_answered_themselves_leaves_nothing(lively: Sandbox, before: Truth) -> None:
+    question = do(lively, "add_comment", article=before.cases["no_comments"], author="new")
+    [user], [code] = question["users"], question["comments"]
+    do(lively, "add_comment", parent=code, author=user)
+    do(lively, "delete_user", user=user)
+    assert fetch(f"{lively.api_url('devto')}/comments", a_id=before.cases["no_comments"]).json == []
+
+
+def test_a_new_comment_can_be_answered_and_fetched(lively: Sandbox, before: Truth) -> None:
+    article = before.cases["no_comments"]
+    [code] = do(lively, "add_comment", article=article)["comments"]
+    answer = do(lively, "add_comment", parent=code)
+    assert answer["articles"] == [article]
+    thread = fetch(f"{lively.api_url('devto')}/comments/{code}").json
+    assert [child["id_code"] for child in thread["children"]] == answer["comments"]
+
+
+def test_what_nobody_connected_does_not_vanish(lively: Sandbox, before: Truth) -> None:
+    covered = {a["thread"] for a in before.activities}
+    everything = fetch(lively.api_url("devto") + "/articles", state="all").json
+    strange = next(item["id"] for item in everything if str(item["id"]) not in covered)
+    do(lively, "unpublish_article", article=strange)
+    after = lively.truth("devto")
+    assert (after.vanished, after.activities) == ([], before.activities)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_weeks_keep_the_truth_true(lively: Sandbox, before: Truth, seed: int) -> None:
     lively.change("devto", [{"do": "week", "seed": seed}, {"do": "week", "seed": seed + 10}])

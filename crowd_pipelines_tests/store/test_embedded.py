@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -34,18 +34,17 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     clear(state)
 
 
-@pytest.fixture
-def ordinary_folder() -> Iterator[Path]:
+@pytest.fixture(params=["with space", "with 'marks' \N{SNOWMAN}", "long" * 25])
+def ordinary_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A state folder whose data lies inside, as it does for everybody but root."""
     around = Path(tempfile.mkdtemp())
-    state = around / "state with 'marks' \N{SNOWMAN}" / ("long" * 20)
+    state = around / request.param
     home = state / "postgres"
     home.mkdir(parents=True)
     if AS_ROOT:
-        account = postgres_wheel.account_for(around)
-        account.own(home)
-        for above in (around, *home.relative_to(around).parents[:-1]):
-            (around / above).chmod(0o755)
+        postgres_wheel.account_for(around).own(home)
+        for above in (around, state):
+            above.chmod(0o755)
     home.chmod(0o700)
     yield state
     clear(state)
@@ -82,16 +81,23 @@ def accepts_connections(url: str) -> bool:
 
 
 @contextmanager
-def process_that_starts(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    with subprocess.Popen(
-        [sys.executable, "-c", STARTS_AND_WAITS, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-        process.kill()
+def processes_that_start(folder: Path, count: int) -> Iterator[list[tuple[subprocess.Popen[str], str]]]:
+    """Each with the URL it was given, all launched before the first is waited for."""
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", STARTS_AND_WAITS, str(folder)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(count)
+        ]
+        for process in processes:
+            stack.callback(process.kill)
+        yield [(process, process.stdout.readline().strip()) for process in processes if process.stdout]
 
 
 def test_a_first_start_makes_both_databases_reachable_by_socket_only(folder: Path) -> None:
@@ -156,10 +162,11 @@ def test_starting_twice_needs_one_stop(folder: Path) -> None:
 
 
 def test_the_server_outlives_a_killed_starter_and_the_next_one_joins_and_ends_it(folder: Path) -> None:
-    with process_that_starts(folder) as (process, url):
+    with processes_that_start(folder, 1) as [(process, url)]:
         pid = server_pid(url)
         process.kill()
         process.wait()
+        EmbeddedPostgres.at(folder, durable=False).stop()
         assert accepts_connections(url)
 
         joining = EmbeddedPostgres.at(folder, durable=False)
@@ -169,14 +176,15 @@ def test_the_server_outlives_a_killed_starter_and_the_next_one_joins_and_ends_it
     assert not accepts_connections(url)
 
 
-def test_two_processes_that_start_at_once_share_one_server(folder: Path) -> None:
-    with process_that_starts(folder) as (_, one), process_that_starts(folder) as (_, other):
-        assert one == other
-        assert server_pid(one) == server_pid(other)
+def test_processes_that_start_at_once_share_one_server(folder: Path) -> None:
+    with processes_that_start(folder, 3) as started:
+        urls = {url for _, url in started}
+        assert len(urls) == 1
+        assert accepts_connections(urls.pop())
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_the_server(folder: Path) -> None:
-    with process_that_starts(folder) as (process, url):
+    with processes_that_start(folder, 1) as [(process, url)]:
         assert os.getsid(server_pid(url)) not in {os.getsid(0), os.getsid(process.pid)}
 
 
@@ -184,8 +192,9 @@ def test_a_killed_server_is_recovered_with_all_it_committed(folder: Path) -> Non
     postgres = EmbeddedPostgres.at(folder)
     url = postgres.start()
     write(url, "CREATE TABLE kept AS SELECT 1 AS one")
-    with psycopg.connect(url, autocommit=True) as still_connected:
-        still_connected.execute("SELECT 1")
+    with psycopg.connect(url, autocommit=True) as busy:
+        # It does not look up from its work when its server is killed, and holds the memory until it is done.
+        busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 10000000)")
         os.kill(server_pid(url), signal.SIGKILL)
         assert EmbeddedPostgres.at(folder).start() == url
     assert ask(url, "SELECT one FROM kept") == 1
@@ -336,8 +345,9 @@ def test_a_wheel_that_the_account_cannot_reach_is_copied(
         if part.exists():
             shutil.copytree(part, private / part.name, ignore=shutil.ignore_patterns("include", "pginstall"))
     monkeypatch.syspath_prepend(private)
-    place = Path(tempfile.mkdtemp())
-    place.chmod(0o755)
+    around = Path(tempfile.mkdtemp())
+    around.chmod(0o755)
+    place = around / "crowd-pipelines"
     monkeypatch.setattr(postgres_wheel, "ROOTS_PLACE", place)
     old_umask = os.umask(0o077)
     try:
@@ -351,4 +361,4 @@ def test_a_wheel_that_the_account_cannot_reach_is_copied(
     finally:
         os.umask(old_umask)
         clear(folder)
-        shutil.rmtree(place)
+        shutil.rmtree(around)

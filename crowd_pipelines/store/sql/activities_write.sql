@@ -16,7 +16,8 @@ ON CONFLICT (tenant_id, platform, type, source_id) DO UPDATE
 SET member_id = excluded.member_id,
     source_parent_id = excluded.source_parent_id,
     source_parent_type = excluded.source_parent_type,
-    parent_id = CASE WHEN known.source_parent_id IS NOT DISTINCT FROM excluded.source_parent_id
+    parent_id = CASE WHEN (known.source_parent_id, known.source_parent_type)
+                          IS NOT DISTINCT FROM (excluded.source_parent_id, excluded.source_parent_type)
                      THEN known.parent_id END,
     thread = excluded.thread,
     "timestamp" = CASE WHEN excluded.timestamp_source = 'observed' THEN known."timestamp"

@@ -1,12 +1,15 @@
 -- Name the member behind every identity of a page: the known one, or a new id for a person seen for the first time.
 -- An identity that another transaction is adding right now is in neither part: the caller asks again.
+-- The key is the column's own expression: Python and PostgreSQL do not agree on every letter's lower case.
 WITH seen AS (
-    SELECT platform, source_id, username, identity_key
+    SELECT platform, source_id, username, identity_key AS asked,
+           COALESCE(source_id, 'name:' || lower(username)) AS identity_key
     FROM jsonb_to_recordset(CAST(:identities AS jsonb)) AS seen(
         platform text, source_id text, username text, identity_key text
     )
 ), known AS (
-    SELECT seen.platform, seen.identity_key, identity.member_id, identity.username <> seen.username AS renamed
+    SELECT seen.platform, seen.asked, seen.identity_key, identity.member_id,
+           identity.username <> seen.username AS renamed
     FROM seen
     JOIN member_identities AS identity
       ON identity.tenant_id = :tenant_id AND identity.platform = seen.platform
@@ -23,6 +26,8 @@ WITH seen AS (
     ON CONFLICT (tenant_id, platform, identity_key) DO NOTHING
     RETURNING platform, identity_key, member_id
 )
-SELECT platform, identity_key, member_id, FALSE AS renamed, TRUE AS added FROM added
+SELECT seen.platform, seen.asked AS identity_key, added.member_id, FALSE AS renamed, TRUE AS added
+FROM added
+JOIN seen ON seen.platform = added.platform AND seen.identity_key = added.identity_key
 UNION ALL
-SELECT platform, identity_key, member_id, renamed, FALSE FROM known
+SELECT platform, asked, member_id, renamed, FALSE FROM known

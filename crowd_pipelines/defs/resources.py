@@ -1,0 +1,136 @@
+"""Resources: the database, the rate budget, the API clients, and the lifecycle that uses them."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+from sqlalchemy import Engine
+
+from crowd_pipelines.framework.clients import ApiClients
+from crowd_pipelines.framework.lifecycle import Lifecycle
+from crowd_pipelines.framework.processor import IntegrationProcessor
+from crowd_pipelines.integrations import registry
+from crowd_pipelines.settings import Settings
+from crowd_pipelines.store import database, integrations
+from crowd_pipelines.store.budgets import RateBudget
+from crowd_pipelines.store.database import transact
+from crowd_pipelines.store.integrations import Totals
+from crowd_pipelines.store.vault import Vault
+
+
+@cache
+def _engine(url: str) -> Engine:
+    # One pool per process: sensors and schedules evaluate every few seconds.
+    return database.create(url)
+
+
+class DatabaseResource(dg.ConfigurableResource[Any]):
+    """The PostgreSQL database of members and activities."""
+
+    url: str
+
+    def engine(self) -> Engine:
+        """Return this process's engine."""
+        return _engine(self.url)
+
+
+class RateBudgetResource(dg.ConfigurableResource[Any]):
+    """The rate budgets that all processes share. Onboardings leave the part `check_reserve` of each to checks."""
+
+    database: DatabaseResource
+    check_reserve: float = 0.2
+
+    def budget(self) -> RateBudget:
+        """Return the rate budget."""
+        return RateBudget(engine=self.database.engine(), check_reserve=self.check_reserve)
+
+
+class ApiClientsResource(dg.ConfigurableResource[Any]):
+    """The clients of the providers' APIs, opened with credentials that only this process can unseal."""
+
+    rate_budget: RateBudgetResource
+    encryption_key: str
+
+    def clients(self) -> ApiClients:
+        """Return the maker of clients."""
+        return ApiClients(budget=self.rate_budget.budget(), vault=Vault(self.encryption_key), settings=Settings.load())
+
+
+class LifecycleResource(dg.ConfigurableResource[Any]):
+    """Takes the integration runs of one Dagster run through their lifecycle; its ops are the steps of it."""
+
+    api_clients: ApiClientsResource
+    slice_seconds: float | None = None
+
+    _processor: IntegrationProcessor | None = PrivateAttr(default=None)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LifecycleResource"]:
+        """Serve one Dagster run; whatever ends it, its integration runs are handed over."""
+        run_id = context.run_id or "none"
+        self._processor = self.new_processor(owner=run_id)
+        try:
+            yield self
+        finally:
+            run = context.instance.get_run_by_id(run_id) if context.instance else None
+            canceled = run is not None and run.status is dg.DagsterRunStatus.CANCELING
+            self.lifecycle.hand_over(canceled=canceled)
+
+    @property
+    def processor(self) -> IntegrationProcessor:
+        """The processor of the Dagster run under way."""
+        if self._processor is None:
+            raise RuntimeError("the lifecycle is only there while a Dagster run executes")
+        return self._processor
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The lifecycle of the Dagster run under way."""
+        return self.processor.lifecycle
+
+    def new_processor(self, *, owner: str) -> IntegrationProcessor:
+        """Return a processor that works under this name."""
+        settings = Settings.load()
+        if self.slice_seconds is not None:
+            settings = settings.model_copy(update={"slice_seconds": self.slice_seconds})
+        return IntegrationProcessor(
+            clients=self.api_clients.clients(), settings=settings, registry=registry(), owner=owner
+        )
+
+    def totals(self, platform: str) -> Totals:
+        """Return what the database holds of a platform."""
+        return transact(
+            self.api_clients.rate_budget.database.engine(), lambda conn: integrations.totals(conn, platform)
+        )
+
+    @contextlib.contextmanager
+    def ends_on_sigterm(self) -> Iterator[None]:
+        """Let SIGTERM end the slice instead of breaking the step: deploys and restarts send it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, lambda *_: self.lifecycle.slice.stop())
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def resources() -> dict[str, object]:
+    """Return the resources of the deployment, configured from the environment."""
+    db = DatabaseResource(url=dg.EnvVar("CROWD_DATABASE_URL"))
+    budget = RateBudgetResource(database=db)
+    clients = ApiClientsResource(rate_budget=budget, encryption_key=dg.EnvVar("CROWD_ENCRYPTION_KEY"))
+    return {
+        "database": db,
+        "rate_budget": budget,
+        "api_clients": clients,
+        "lifecycle": LifecycleResource(api_clients=clients),
+        # Ops exchange nothing but their order: what they work on is in the database.
+        "io_manager": dg.mem_io_manager,
+    }

@@ -1,0 +1,118 @@
+"""The sensors: onboarding requests, and integration runs that wait for someone to go on with them."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import dagster as dg
+
+from crowd_pipelines.defs import tags
+from crowd_pipelines.defs.partitions import integrations_of
+from crowd_pipelines.defs.requests import request_once
+from crowd_pipelines.defs.resources import DatabaseResource
+from crowd_pipelines.settings import Settings
+from crowd_pipelines.store import integrations, runs
+from crowd_pipelines.store.database import transact
+from crowd_pipelines.store.integrations import IntegrationRecord
+from crowd_pipelines.store.runs import RunRecord
+
+_AT_ONCE = 100
+
+
+def onboarding_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefinition:
+    """Return the sensor that launches requested onboardings and keeps the partitions."""
+
+    @dg.sensor(
+        name="onboarding",
+        jobs=list(jobs.values()),
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Launches an onboarding for every integration that asks for one (`onboarding_requested_at`), and "
+        "keeps one partition per integration.",
+    )
+    def onboarding(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
+        requested, everyone = transact(
+            database.engine(),
+            lambda conn: (integrations.requested_onboardings(conn, limit=_AT_ONCE), integrations.find(conn)),
+        )
+        requests = [_onboarding_request(context.instance, one) for one in requested if one.platform in jobs]
+        return dg.SensorResult(
+            run_requests=[request for request in requests if request],
+            dynamic_partitions_requests=_partition_changes(context.instance, everyone, jobs),
+            skip_reason=None if any(requests) else f"{len(requested)} onboardings are asked for; all are under way",
+        )
+
+    return onboarding
+
+
+def resume_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefinition:
+    """Return the sensor that goes on with delayed and abandoned integration runs."""
+
+    @dg.sensor(
+        name="resume_runs",
+        jobs=list(jobs.values()),
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Goes on with integration runs that are delayed and due, or whose worker died (its lease expired).",
+    )
+    def resume_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
+        waiting = transact(database.engine(), lambda conn: runs.waiting(conn, limit=_AT_ONCE))
+        known = [run for run in waiting if run.platform in jobs]
+        requests = [_resume_request(context.instance, batch) for batch in _batches(known)]
+        return dg.SensorResult(
+            run_requests=[request for request in requests if request],
+            skip_reason=None if any(requests) else f"{len(waiting)} integration runs wait; all are being launched",
+        )
+
+    return resume_runs
+
+
+def _onboarding_request(instance: dg.DagsterInstance, one: IntegrationRecord) -> dg.RunRequest | None:
+    asked_at = one.onboarding_requested_at
+    return request_once(
+        instance,
+        f"onboarding:{one.id}:{asked_at.timestamp() if asked_at else 0}",
+        job_name=one.platform,
+        partition_key=one.key,
+        run_tags={tags.INTEGRATION: str(one.id), tags.TENANT: str(one.tenant_id), tags.ONBOARDING: "true"},
+    )
+
+
+def _batches(waiting: Sequence[RunRecord]) -> list[list[RunRecord]]:
+    """Return onboardings one by one, and checks by platform up to the batch size."""
+    size = Settings.load().check_batch_size
+    batches = [[run] for run in waiting if run.onboarding]
+    checks = sorted((run for run in waiting if not run.onboarding), key=lambda run: run.platform)
+    for _, group in groupby(checks, key=lambda run: run.platform):
+        of_platform = list(group)
+        batches += [of_platform[start : start + size] for start in range(0, len(of_platform), size)]
+    return batches
+
+
+def _resume_request(instance: dg.DagsterInstance, batch: Sequence[RunRecord]) -> dg.RunRequest | None:
+    # The longest waiting one and its attempt name the batch.
+    head = batch[0]
+    run_tags = {tags.ONBOARDING: str(head.onboarding).lower()}
+    if len(batch) == 1:
+        run_tags |= {tags.INTEGRATION: str(head.integration_id), tags.TENANT: str(head.tenant_id)}
+    if not head.onboarding:
+        run_tags[tags.PRIORITY] = "1"
+    start: dict[str, Any] = {"integration_run_ids": [str(run.id) for run in batch], "onboarding": head.onboarding}
+    return request_once(
+        instance, f"resume:{head.id}:{head.attempt}", job_name=head.platform, start=start, run_tags=run_tags
+    )
+
+
+def _partition_changes(
+    instance: dg.DagsterInstance, everyone: Sequence[IntegrationRecord], platforms: Mapping[str, Any]
+) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
+    changes: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    for platform in platforms:
+        partitions = integrations_of(platform)
+        wanted = {one.key for one in everyone if one.platform == platform}
+        present = set(instance.get_dynamic_partitions(f"{platform}_integrations"))
+        if new := sorted(wanted - present):
+            changes.append(partitions.build_add_request(new))
+        if gone := sorted(present - wanted):
+            changes.append(partitions.build_delete_request(gone))
+    return changes

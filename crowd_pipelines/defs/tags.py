@@ -1,0 +1,11 @@
+"""The tags of our Dagster runs: ids and states for search, never settings or secrets."""
+
+PLATFORM = "crowd/platform"
+TENANT = "crowd/tenant"
+INTEGRATION = "crowd/integration"
+INTEGRATION_RUN = "crowd/integration_run"
+ONBOARDING = "crowd/onboarding"
+STATE = "crowd/state"
+DELAYED_UNTIL = "crowd/delayed_until"
+REQUEST = "crowd/request"
+PRIORITY = "dagster/priority"
