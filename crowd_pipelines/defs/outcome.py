@@ -19,7 +19,7 @@ def tags_of(runs: Sequence[RunRecord]) -> dict[str, str]:
     if not runs:
         return {tags.STATE: "nothing to do"}
     states = {run.state for run in runs}
-    found = {tags.STATE: _worst(states), tags.ONBOARDING: str(runs[0].onboarding).lower()}
+    found = {tags.STATE: _worst(states).value, tags.ONBOARDING: str(runs[0].onboarding).lower()}
     if len(runs) == 1:
         run = runs[0]
         found |= {
@@ -68,6 +68,6 @@ def failure(runs: Sequence[RunRecord]) -> dg.Failure | None:
     )
 
 
-def _worst(states: set[RunState]) -> str:
+def _worst(states: set[RunState]) -> RunState:
     order = (RunState.ERROR, RunState.DELAYED, RunState.PROCESSING, RunState.PENDING, RunState.PROCESSED)
     return next(state for state in order if state in states)

@@ -17,12 +17,13 @@ from crowd_pipelines.framework.work import RunWork, open_work
 from crowd_pipelines.framework.workers import Workers
 from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, Retryable
 from crowd_pipelines.model.states import RunState
+from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.store import attributes, integrations, runs, streams
 from crowd_pipelines.store.activities import link_late
 from crowd_pipelines.store.database import connection_lost, transact
 from crowd_pipelines.store.runs import RunRecord
-from crowd_pipelines.store.streams import Lineage
+from crowd_pipelines.store.streams import ClaimedStream, Lineage
 from crowd_pipelines.store.vault import VaultError
 
 T = TypeVar("T")
@@ -84,6 +85,12 @@ class Lifecycle:
     def handled(self) -> list[RunRecord]:
         """Return all integration runs that this worker took last, whatever became of them."""
         return transact(self._engine, lambda conn: runs.of_worker(conn, self._owner))
+
+    def fetch(self, run: RunRecord, claimed: ClaimedStream) -> StreamResult:
+        """Process a stream without claiming or writing anything: a look at what its page gives."""
+        work = self._open(run)
+        stream = work.integration.load_stream(claimed.name, claimed.metadata)
+        return work.integration.process_stream(stream, work.context)
 
     def hand_over(self, *, canceled: bool) -> None:
         """Let go of everything that is still in hand: for the next worker, or for good when a person canceled it."""

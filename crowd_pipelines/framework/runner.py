@@ -132,7 +132,7 @@ class Runner:
         group = [_page(attempt) for attempt in attempts]
         try:
             committed = self._transact(lambda conn: pages.commit(conn, group, priority=self._priority))
-        except DBAPIError as error:
+        except Exception as error:
             if connection_lost(error):
                 raise
             if len(attempts) == 1:
@@ -318,6 +318,8 @@ def _evidence(attempt: Attempt, error: UnexpectedPayload) -> Quarantined:
     )
 
 
-def _unwritable(error: DBAPIError) -> Exception:
-    detail = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
-    return UnexpectedPayload(f"the page cannot be written: {detail}")
+def _unwritable(error: Exception) -> Exception:
+    """Return the error of a page that cannot be stored, whether the database refused it or it is no JSON."""
+    if isinstance(error, DBAPIError) and error.orig:
+        return UnexpectedPayload(f"the page cannot be written: {str(error.orig).strip().splitlines()[0]}")
+    return UnexpectedPayload(f"the page cannot be written: {describe(error)}")

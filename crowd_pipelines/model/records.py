@@ -75,6 +75,7 @@ class Member:
     def __post_init__(self) -> None:
         if not (self.source_id or self.username):
             raise ValueError(f"a {self.platform} member needs a source_id or a username")
+        object.__setattr__(self, "source_id", self.source_id or None)
         _require_zone(self.joined_at, "joined_at")
         _clean(self, "username", "source_id", "display_name")
         object.__setattr__(self, "attributes", clean_json(dict(self.attributes)))

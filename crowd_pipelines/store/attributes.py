@@ -18,4 +18,5 @@ def ensure(conn: Connection, tenant_id: UUID, attributes: Sequence[MemberAttribu
     ]
     if not rows:
         return 0
-    return conn.execute(insert(member_attribute_settings).values(rows).on_conflict_do_nothing()).rowcount
+    new = insert(member_attribute_settings).values(rows).on_conflict_do_nothing()
+    return len(conn.execute(new.returning(member_attribute_settings.c.name)).all())

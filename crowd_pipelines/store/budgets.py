@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from crowd_pipelines.http.errors import RateLimited
 from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, RateLimit
-from crowd_pipelines.store.database import query, transact
+from crowd_pipelines.store.database import execute, query, transact
 from crowd_pipelines.store.schema import rate_budgets as table
 
 
@@ -42,12 +42,17 @@ class PostgresPacer:
     def reserve(self, bucket: str) -> float:
         """Return the seconds to wait before sending. Raises RateLimited when that is more than 30 s."""
         interval, tolerance = self._spacing(bucket)
-        left = self._left_to_checks
-        if not left:
-            return self._take(self._key(bucket), bucket, interval, tolerance, reserve=0)
-        lane = self._take(f"{self._key(bucket)}#onboarding", bucket, interval / (1 - left), tolerance, reserve=0)
-        whole = self._take(self._key(bucket), bucket, interval, tolerance, reserve=left)
-        return max(lane, whole)
+        key, left = self._key(bucket), self._left_to_checks
+        keys, intervals, reserves = [key], [interval], [left]
+        if left:
+            keys, intervals, reserves = [*keys, f"{key}#onboarding"], [*intervals, interval / (1 - left)], [left, 0.0]
+        asked = {"keys": keys, "reserves": reserves, "tolerance": tolerance}
+        longest = LONGEST_WAIT_IN_PLACE.total_seconds()
+        slots = execute(self._engine, query("budgets_reserve"), {**asked, "intervals": intervals, "longest": longest})
+        if slots:
+            return float(slots[0][0])
+        [(until,)] = execute(self._engine, query("budgets_opens_at"), asked)
+        raise RateLimited(f"the budget {bucket!r} is used up until {until:%H:%M:%S} UTC", until=until, scope=bucket)
 
     def close(self, bucket: str, until: datetime) -> None:
         """Let nothing of the bucket through before `until`, whoever asks."""
@@ -77,16 +82,6 @@ class PostgresPacer:
         )
         if remaining <= 0:
             self.close(bucket, resets_at)
-
-    def _take(self, key: str, bucket: str, interval: float, tolerance: float, *, reserve: float) -> float:
-        longest = LONGEST_WAIT_IN_PLACE.total_seconds()
-        arguments = {"key": key, "interval": interval, "tolerance": tolerance, "reserve": reserve, "longest": longest}
-        wait = transact(self._engine, lambda conn: conn.execute(query("budgets_reserve"), arguments).scalar())
-        if wait is not None:
-            return float(wait)
-        arguments = {"key": key, "tolerance": tolerance, "reserve": reserve}
-        until = transact(self._engine, lambda conn: conn.execute(query("budgets_opens_at"), arguments).scalar_one())
-        raise RateLimited(f"the budget {bucket!r} is used up until {until:%H:%M:%S} UTC", until=until, scope=bucket)
 
     def _spacing(self, bucket: str) -> tuple[float, float]:
         limit = self._limits.get(bucket)

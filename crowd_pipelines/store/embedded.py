@@ -36,12 +36,15 @@ class EmbeddedPostgres:
         """`durable=False` is for tests: faster, and the data ends with the server."""
         return cls(folder.absolute(), durable=durable)
 
-    def start(self) -> str:
-        """The URL of the database `crowd`, once the server accepts connections. Raises EmbeddedPostgresError."""
+    def start(self, *, fresh: bool = False) -> str:
+        """The URL of the database `crowd`, once the server accepts connections; `fresh`: with nothing in it.
+
+        Raises EmbeddedPostgresError.
+        """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._locked():
-                self._make_databases()
+                self._make_databases(fresh=fresh)
                 self._mark_in_use()
         except PermissionError as error:
             raise EmbeddedPostgresError(
@@ -66,8 +69,10 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(f"The embedded PostgreSQL under {self._folder} was not started yet.")
         return f"postgresql://postgres@/{quote(database, safe='')}?host={quote(str(folder))}&port=5432"
 
-    def _make_databases(self) -> None:
+    def _make_databases(self, *, fresh: bool) -> None:
         with self._server.connect() as connection:
+            for name in DATABASES if fresh else ():
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             existing = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
             for name in DATABASES:
                 if name not in existing:

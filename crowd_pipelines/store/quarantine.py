@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -36,8 +39,7 @@ def add(conn: Connection, records: Sequence[Quarantined]) -> None:
 
 def _row(quarantined: Quarantined) -> dict[str, object]:
     record = quarantined.record
-    text = json.dumps(record.payload, sort_keys=True, default=str)
-    payload = clean_json(record.payload) if len(text) <= MAX_PAYLOAD else {"cut": clean_text(text[:MAX_PAYLOAD])}
+    text = _text(record.payload)
     return {
         "tenant_id": quarantined.tenant_id,
         "integration_id": quarantined.integration_id,
@@ -45,6 +47,22 @@ def _row(quarantined: Quarantined) -> dict[str, object]:
         "stream_id": quarantined.stream.id,
         "stream_name": quarantined.stream.name,
         "reason": clean_text(record.reason),
-        "payload": payload,
+        "payload": _kept(text),
         "digest": hashlib.sha256(f"{record.reason}\n{text}".encode("utf-8", "replace")).hexdigest(),
     }
+
+
+def _text(payload: Any) -> str:
+    """Return any value as JSON, or as something like it where JSON cannot say it."""
+    try:
+        return json.dumps(payload, sort_keys=True, default=str)
+    except (TypeError, RecursionError):
+        return reprlib.repr(payload)
+
+
+def _kept(text: str) -> Any:
+    """Return the value as the column takes it; of one that is too long, too deep or no JSON, the beginning as text."""
+    if len(text) <= MAX_PAYLOAD:
+        with suppress(ValueError, RecursionError):
+            return clean_json(json.loads(text, parse_constant=str))
+    return {"cut": clean_text(text[:MAX_PAYLOAD])}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, literal, or_, select, update
+from sqlalchemy import Connection, RowMapping, case, func, literal, or_, select, update
 
 from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import Stream
@@ -136,6 +136,20 @@ def has_work(conn: Connection, roots: Sequence[UUID]) -> bool:
     claimable = or_(table.c.due_at <= func.now(), table.c.state == StreamState.PROCESSING)
     found = select(literal(1)).where(table.c.root_id.in_(roots), table.c.due_at.is_not(None), claimable).limit(1)
     return conn.scalar(found) is not None
+
+
+def get(conn: Connection, stream_id: UUID) -> ClaimedStream | None:
+    """Return a stream as a worker would hold it, without claiming it; None when there is none of this id."""
+    columns = [table.c[name] for name in ClaimedStream.__slots__]
+    row = conn.execute(select(*columns).where(table.c.id == stream_id)).mappings().one_or_none()
+    return ClaimedStream(**row) if row else None
+
+
+def find(conn: Connection, run_id: UUID, *, limit: int) -> list[RowMapping]:
+    """Return streams of an integration run, those in trouble first, then those at work, then the newest."""
+    trouble = case((table.c.state == StreamState.ERROR, 0), (table.c.state == StreamState.PROCESSING, 1), else_=2)
+    wanted = select(table).where(table.c.run_id == run_id).order_by(trouble, table.c.id.desc()).limit(limit)
+    return list(conn.execute(wanted).mappings())
 
 
 def failures(conn: Connection, run_id: UUID, *, limit: int = 5) -> list[tuple[str, str]]:

@@ -77,7 +77,10 @@ def test_tenants_do_not_share_activities_or_people(engine: Engine, tenant: Tenan
     tenant.say(said("1", body="mine"), answer("2", "1"))
     other.say(said("1", body="theirs"))
     other.say(answer("3", "2"))
-    assert {row["body"] for row in tenant.rows("SELECT body FROM activities WHERE source_id = '1'")} == {"mine", "theirs"}
+    assert {row["body"] for row in tenant.rows("SELECT body FROM activities WHERE source_id = '1'")} == {
+        "mine",
+        "theirs",
+    }
     assert other.activity("3")["parent_id"] is None
     assert tenant.value("SELECT count(*) FROM members") == 2
 
@@ -124,7 +127,9 @@ def test_children_and_parents_committed_at_the_same_moment_are_tied_in_the_end(t
             activities.write(conn, tenant.id, [page], priority=())
             written.wait()
 
-    threads = [threading.Thread(target=say, args=(record,)) for record in (said("1"), answer("2", "1", by=person("ben")))]
+    threads = [
+        threading.Thread(target=say, args=(record,)) for record in (said("1"), answer("2", "1", by=person("ben")))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     clear(state)
 
 
-@pytest.fixture(params=["with space", "with 'marks' \N{SNOWMAN}", "long" * 25])
+@pytest.fixture(params=["with, comma", "with 'marks' \N{SNOWMAN}", "long" * 25])
 def ordinary_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A state folder whose data lies inside, as it does for everybody but root."""
     around = Path(tempfile.mkdtemp())
@@ -192,7 +192,7 @@ def test_a_killed_server_is_recovered_with_all_it_committed(folder: Path) -> Non
     postgres = EmbeddedPostgres.at(folder)
     url = postgres.start()
     write(url, "CREATE TABLE kept AS SELECT 1 AS one")
-    with psycopg.connect(url, autocommit=True) as busy:
+    with closing(psycopg.connect(url, autocommit=True)) as busy:
         # It does not look up from its work when its server is killed, and holds the memory until it is done.
         busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 10000000)")
         os.kill(server_pid(url), signal.SIGKILL)

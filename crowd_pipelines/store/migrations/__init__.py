@@ -10,6 +10,9 @@ from sqlalchemy import Engine, text
 
 from crowd_pipelines.store import database
 
+VERSION_TABLE = "crowd_schema_version"
+"""Not Alembic's default name: Dagster's storage may live in the same database and uses that."""
+
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the schema up to `revision`; several callers at once take turns."""
@@ -24,7 +27,7 @@ def downgrade(url: str, revision: str) -> None:
 def current(engine: Engine) -> str | None:
     """Return the revision of the database's schema, None when it has none."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 def newest() -> str:
@@ -39,7 +42,7 @@ def _run(url: str, work: Callable[[Config], None]) -> None:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('crowd_pipelines.migrations'))"))
             config = _config()
-            config.attributes["connection"] = connection
+            config.attributes.update(connection=connection, version_table=VERSION_TABLE)
             work(config)
     finally:
         engine.dispose()

@@ -1,8 +1,8 @@
--- When a budget that gave no slot has one again.
-SELECT GREATEST(
+-- When budgets of which one gave no slot have one again.
+SELECT max(GREATEST(
     next_free_at - make_interval(secs => :tolerance),
-    CASE WHEN remaining <= capacity * :reserve THEN resets_at END,
+    CASE WHEN remaining <= capacity * reserve THEN resets_at END,
     clock_timestamp()
-)
-FROM rate_budgets
-WHERE key = :key
+))
+FROM unnest(CAST(:keys AS text[]), CAST(:reserves AS float[])) AS asked(key, reserve)
+JOIN rate_budgets USING (key)

@@ -1,13 +1,28 @@
--- Take the next free slot of a budget (the generic cell rate algorithm on the database's clock). Returns the seconds
--- until that slot; no row when it is further away than anyone waits in place, and then nothing is taken.
-INSERT INTO rate_budgets AS budget (key, next_free_at)
-VALUES (:key, clock_timestamp() + make_interval(secs => :interval))
-ON CONFLICT (key) DO UPDATE
-SET next_free_at = GREATEST(budget.next_free_at, clock_timestamp()) + make_interval(secs => :interval),
-    remaining = GREATEST(budget.remaining - 1, 0),
-    updated_at = clock_timestamp()
-WHERE budget.next_free_at - make_interval(secs => :tolerance + :longest) <= clock_timestamp()
-  AND NOT COALESCE(budget.resets_at > clock_timestamp() AND budget.remaining <= budget.capacity * :reserve, FALSE)
-RETURNING GREATEST(
-    extract(epoch FROM next_free_at - make_interval(secs => :interval + :tolerance) - clock_timestamp()), 0
+-- Take the next free slot of each of some budgets, or of none (the generic cell rate algorithm on the database's clock).
+-- Returns the seconds until the latest of these slots; NULL when a budget has none that anyone would wait for in place.
+WITH asked AS (
+    SELECT key, interval, reserve
+    FROM unnest(CAST(:keys AS text[]), CAST(:intervals AS float[]), CAST(:reserves AS float[])) AS asked(key, interval, reserve)
+), known AS (
+    SELECT next_free_at - make_interval(secs => :tolerance + :longest) <= clock_timestamp()
+           AND NOT COALESCE(resets_at > clock_timestamp() AND remaining <= capacity * reserve, FALSE) AS has_slot
+    FROM rate_budgets
+    JOIN asked USING (key)
+    ORDER BY key
+    FOR UPDATE OF rate_budgets
+), taken AS (
+    INSERT INTO rate_budgets AS budget (key, next_free_at)
+    SELECT key, statement_timestamp() + make_interval(secs => interval)
+    FROM asked
+    WHERE NOT EXISTS (SELECT FROM known WHERE NOT has_slot)
+    ORDER BY key
+    ON CONFLICT (key) DO UPDATE
+    SET next_free_at = GREATEST(budget.next_free_at, clock_timestamp()) + (excluded.next_free_at - statement_timestamp()),
+        remaining = GREATEST(budget.remaining - 1, 0),
+        updated_at = clock_timestamp()
+    RETURNING key, next_free_at
 )
+SELECT GREATEST(max(extract(epoch FROM next_free_at - clock_timestamp()) - interval - :tolerance), 0)
+FROM taken
+JOIN asked USING (key)
+HAVING count(*) > 0

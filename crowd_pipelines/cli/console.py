@@ -1,0 +1,68 @@
+"""What the commands print: tables and progress for people, JSON for programs, errors on standard error."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from crowd_pipelines.http.redaction import redact
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class CommandError(Exception):
+    """The command cannot do what it was asked; the message says why and what to do."""
+
+
+def fail(message: str) -> int:
+    """Print an error; returns the exit code."""
+    err.print(f"[bold red]error:[/] {escape(redact(message))}", soft_wrap=True)
+    return 1
+
+
+def tell(message: str) -> None:
+    """Print a line for people; programs read standard output."""
+    err.print(message)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
+    """Print rows as a table, numbers to the right; `empty` is said when there are none."""
+    if not rows:
+        tell(empty)
+        return
+    table = Table(title=title, title_justify="left")
+    for name, value in rows[0].items():
+        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_shown(value)) for value in row.values()))
+    out.print(table)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.strftime("%Y-%m-%d %H:%M:%S")
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.1f}"
+        case _:
+            return str(value)

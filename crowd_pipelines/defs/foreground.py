@@ -1,0 +1,51 @@
+"""Dagster runs in the calling process: what the commands start appears in the UI like any other."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from crowd_pipelines.defs import tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """How a Dagster run ended. `error` says why it failed."""
+
+    run_id: str
+    success: bool
+    error: str | None
+
+
+def execute(platform: str, start: Mapping[str, Any], *, run_tags: Mapping[str, str]) -> Executed:
+    """Run a platform's job here and now with this configuration of `start_runs`; returns when it is over."""
+    from crowd_pipelines.definitions import defs  # noqa: PLC0415  building all jobs costs what only this needs
+
+    job = defs.resolve_job_def(platform)
+    _quiet()
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            run_config={"ops": {"start_runs": {"config": dict(start)}}},
+            tags={tags.ONBOARDING: str(bool(start.get("onboarding"))).lower(), **run_tags},
+            raise_on_error=False,
+        )
+    return Executed(run_id=result.run_id, success=result.success, error=_error(result))
+
+
+def _error(result: dg.ExecuteInProcessResult) -> str | None:
+    failures = [event for event in result.all_events if event.is_step_failure]
+    if not failures:
+        return None if result.success else "the Dagster run failed"
+    data = failures[0].step_failure_data
+    if data.user_failure_data:
+        return data.user_failure_data.description
+    return data.error_display_string
+
+
+def _quiet() -> None:
+    # Its log goes to the event log and the UI; in a terminal it would tear the progress apart.
+    for handler in logging.getLogger("dagster").handlers:
+        handler.setLevel(logging.CRITICAL)
