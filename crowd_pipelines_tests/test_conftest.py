@@ -40,12 +40,12 @@ def test_a_process_under_test_sees_its_database_and_nothing_of_the_callers(
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_the_callers_settings_do_not_reach_the_tests(tmp_path: Path, workers: str) -> None:
     (tmp_path / "test_environment.py").write_text(PRINTS_THE_ENVIRONMENT)
-    caller = {"CROWD_ENCRYPTION_KEY": "k", "DAGSTER_HOME": "/nowhere", "CROWD_SPECS_DIR": "specs"}
+    caller = {"PATH": os.defpath, "CROWD_ENCRYPTION_KEY": "k", "DAGSTER_HOME": "/nowhere", "CROWD_SPECS_DIR": "specs"}
     plugin = ["-p", "crowd_pipelines_tests.conftest", "-p", "no:cacheprovider", "-n", workers, "-rP"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *plugin, str(tmp_path)],
         cwd=CHECKOUT,
-        env=os.environ | caller,
+        env=caller,
         capture_output=True,
         text=True,
         check=False,

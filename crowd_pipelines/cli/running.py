@@ -113,9 +113,11 @@ def _execute(current: Session, batch: Sequence[IntegrationRecord], *, onboarding
 def _in_dagster(current: Session, platform: str, start: dict[str, Any]) -> str | None:
     """Execute a platform's job in this process; returns the error it ended with."""
     os.environ.update(current.installed.dagster_environment())
-    from crowd_pipelines.defs.foreground import execute  # noqa: PLC0415  importing Dagster takes a second
+    # Importing Dagster takes a second, which the other commands should not cost.
+    from crowd_pipelines.definitions import defs  # noqa: PLC0415
+    from crowd_pipelines.defs.foreground import execute  # noqa: PLC0415
 
-    return execute(platform, start, run_tags={}).error
+    return execute(defs.resolve_job_def(platform), start).error
 
 
 def _report(current: Session, ids: Sequence[UUID], errors: Sequence[str | None], *, as_json: bool) -> None:

@@ -19,17 +19,14 @@ class Executed:
     error: str | None
 
 
-def execute(platform: str, start: Mapping[str, Any], *, run_tags: Mapping[str, str]) -> Executed:
+def execute(job: dg.JobDefinition, start: Mapping[str, Any]) -> Executed:
     """Run a platform's job here and now with this configuration of `start_runs`; returns when it is over."""
-    from crowd_pipelines.definitions import defs  # noqa: PLC0415  building all jobs costs what only this needs
-
-    job = defs.resolve_job_def(platform)
     _quiet()
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             run_config={"ops": {"start_runs": {"config": dict(start)}}},
-            tags={tags.ONBOARDING: str(bool(start.get("onboarding"))).lower(), **run_tags},
+            tags={tags.ONBOARDING: str(bool(start.get("onboarding"))).lower()},
             raise_on_error=False,
         )
     return Executed(run_id=result.run_id, success=result.success, error=_error(result))

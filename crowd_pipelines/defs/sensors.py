@@ -18,53 +18,66 @@ from crowd_pipelines.store.runs import RunRecord
 
 _AT_ONCE = 100
 
+PartitionChange = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
+
 
 def onboarding_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefinition:
     """Return the sensor that launches requested onboardings and keeps the partitions."""
 
-    @dg.sensor(
-        name="onboarding",
-        jobs=list(jobs.values()),
-        minimum_interval_seconds=5,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches an onboarding for every integration that asks for one (`onboarding_requested_at`), and "
-        "keeps one partition per integration.",
-    )
-    def onboarding(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
+    def evaluate(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
         requested, everyone = transact(
             database.engine(),
             lambda conn: (integrations.requested_onboardings(conn, limit=_AT_ONCE), integrations.find(conn)),
         )
-        requests = [_onboarding_request(context.instance, one) for one in requested if one.platform in jobs]
-        return dg.SensorResult(
-            run_requests=[request for request in requests if request],
-            dynamic_partitions_requests=_partition_changes(context.instance, everyone, jobs),
-            skip_reason=None if any(requests) else f"{len(requested)} onboardings are asked for; all are under way",
+        known = [one for one in requested if one.platform in jobs]
+        return _result(
+            [_onboarding_request(context.instance, one) for one in known],
+            nothing="no onboarding is asked for",
+            partition_changes=_partition_changes(context.instance, everyone, jobs),
         )
 
-    return onboarding
+    return dg.SensorDefinition(
+        name="onboarding",
+        evaluation_fn=evaluate,
+        jobs=list(jobs.values()),
+        minimum_interval_seconds=3,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Launches an onboarding for every integration that asks for one (`onboarding_requested_at`), and "
+        "keeps one partition per integration.",
+    )
 
 
 def resume_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefinition:
     """Return the sensor that goes on with delayed and abandoned integration runs."""
 
-    @dg.sensor(
+    def evaluate(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
+        waiting = transact(database.engine(), lambda conn: runs.waiting(conn, limit=_AT_ONCE))
+        known = [run for run in waiting if run.platform in jobs]
+        return _result(
+            [_resume_request(context.instance, batch) for batch in _batches(known)],
+            nothing="no integration run waits for someone to go on with it",
+        )
+
+    return dg.SensorDefinition(
         name="resume_runs",
+        evaluation_fn=evaluate,
         jobs=list(jobs.values()),
-        minimum_interval_seconds=10,
+        minimum_interval_seconds=8,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Goes on with integration runs that are delayed and due, or whose worker died (its lease expired).",
     )
-    def resume_runs(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
-        waiting = transact(database.engine(), lambda conn: runs.waiting(conn, limit=_AT_ONCE))
-        known = [run for run in waiting if run.platform in jobs]
-        requests = [_resume_request(context.instance, batch) for batch in _batches(known)]
-        return dg.SensorResult(
-            run_requests=[request for request in requests if request],
-            skip_reason=None if any(requests) else f"{len(waiting)} integration runs wait; all are being launched",
-        )
 
-    return resume_runs
+
+def _result(
+    wanted: Sequence[dg.RunRequest | None], *, nothing: str, partition_changes: Sequence[PartitionChange] = ()
+) -> dg.SensorResult:
+    requests = [request for request in wanted if request]
+    reason = f"{len(wanted)} wait; a Dagster run for each is under way, or too many died" if wanted else nothing
+    return dg.SensorResult(
+        run_requests=requests,
+        dynamic_partitions_requests=partition_changes,
+        skip_reason=None if requests else reason,
+    )
 
 
 def _onboarding_request(instance: dg.DagsterInstance, one: IntegrationRecord) -> dg.RunRequest | None:
@@ -105,8 +118,8 @@ def _resume_request(instance: dg.DagsterInstance, batch: Sequence[RunRecord]) ->
 
 def _partition_changes(
     instance: dg.DagsterInstance, everyone: Sequence[IntegrationRecord], platforms: Mapping[str, Any]
-) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
-    changes: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+) -> list[PartitionChange]:
+    changes: list[PartitionChange] = []
     for platform in platforms:
         partitions = integrations_of(platform)
         wanted = {one.key for one in everyone if one.platform == platform}

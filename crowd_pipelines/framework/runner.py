@@ -43,6 +43,7 @@ RETRY_STEP = timedelta(minutes=5)
 HEARTBEAT_SECONDS = 10
 GROUP_WINDOW_SECONDS = 0.05
 GROUP_PAGES = 64
+GROUP_RECORDS = 2_000
 STOP_GRACE_SECONDS = 5
 """How long a stopped worker waits for requests under way before it gives their streams back."""
 
@@ -72,8 +73,10 @@ class Runner:
         self._priority = priority
         self._active = {work.run.id: work for work in works}
         self._held: dict[UUID, ClaimedStream] = {}
+        self._pausing: set[UUID] = set()
         self._concurrency = max((work.integration.max_concurrency for work in works), default=1)
         self._workers: Workers[Attempt] = Workers(self._concurrency)
+        self._depth = 2 * self._concurrency
         self._last_beat = time.monotonic()
 
     def drain(self, roots: Sequence[UUID] | None = None) -> None:
@@ -99,8 +102,8 @@ class Runner:
         self._workers.close()
 
     def _claim(self) -> None:
-        wanted = 2 * self._concurrency - len(self._held)
-        if wanted < self._concurrency or not self._active:
+        wanted = self._depth - len(self._held)
+        if wanted < self._depth // 2 or not self._active:
             return
         ids = list(self._active)
         claimed = self._transact(lambda conn: streams.claim(conn, ids, owner=self._owner, limit=wanted))
@@ -112,18 +115,38 @@ class Runner:
             self._workers.submit(self._task(self._active[stream.run_id], stream))
 
     def _task(self, work: RunWork, claimed: ClaimedStream) -> Callable[[], Attempt]:
-        def wanted() -> bool:
-            return not self._slice.over and claimed.run_id in self._active
+        run_id = claimed.run_id
 
-        return lambda: _process(work, claimed, wanted)
+        def wanted() -> bool:
+            return not self._slice.over and run_id in self._active and run_id not in self._pausing
+
+        def task() -> Attempt:
+            attempt = _process(work, claimed, wanted)
+            if _pauses(attempt.outcome):
+                # Told by the thread that learns it: until the commit, others would go on asking.
+                self._pausing.add(run_id)
+            return attempt
+
+        return task
 
     def _commit(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             self._held.pop(attempt.claimed.id, None)
-        self._commit_pages([attempt for attempt in attempts if isinstance(attempt.outcome, StreamResult)])
+        finished = [attempt for attempt in attempts if isinstance(attempt.outcome, StreamResult)]
+        self._commit_pages(finished)
+        self._adapt(finished)
         for attempt in attempts:
             if isinstance(attempt.outcome, Exception):
                 self._fail(attempt, attempt.outcome)
+
+    def _adapt(self, finished: Sequence[Attempt]) -> None:
+        """Hold twice as many streams as a group has pages: so many are processed while it is committed.
+
+        Of a slow provider that is few, so that others can share the queue; of large pages, too, for memory's sake.
+        """
+        records = sum(attempt.outcome.records for attempt in finished if isinstance(attempt.outcome, StreamResult))
+        pages = min(len(finished), GROUP_RECORDS * len(finished) // max(records, 1))
+        self._depth = 2 * max(pages, self._concurrency)
 
     def _commit_pages(self, attempts: Sequence[Attempt]) -> None:
         """Commit pages together; if one of them cannot be written, each on its own."""
@@ -265,6 +288,13 @@ def _process(work: RunWork, claimed: ClaimedStream, wanted: Callable[[], bool]) 
         requests=meter.requests,
         waited_seconds=meter.waited_seconds,
     )
+
+
+def _pauses(outcome: StreamResult | Exception) -> bool:
+    """Tell whether nothing more of the integration run may be asked for now."""
+    if isinstance(outcome, StreamResult):
+        return outcome.sleep is not None or outcome.resume_at is not None
+    return isinstance(outcome, RateLimited | CredentialsRejected)
 
 
 def _wants_next_page(work: RunWork, stream: Stream, result: StreamResult) -> bool:

@@ -145,11 +145,14 @@ def _write_members(
     known = member_store.load(conn, sorted(who.member_id for who in resolved.values() if not who.added))
     rows = {id_: known.get(id_) or MemberRow(id=id_) for id_ in ids}
     belonging = []
+    last: dict[UUID, Member] = {}
     for member in seen:
         who = resolved.get((member.platform, member.key))
-        if who:
+        # Someone who says much looks the same each time.
+        if who and last.get(who.member_id) != member:
             rows[who.member_id] = member_store.merge(rows[who.member_id], member, priority)
             belonging += [(who.member_id, member.platform, org) for org in member.organizations]
+            last[who.member_id] = member
     for activity in new:
         row = rows[activity.member_id]
         joined_at = member_store.earliest(row.joined_at, activity.timestamp)

@@ -84,9 +84,13 @@ class Lineage:
 
 def add(conn: Connection, streams: Iterable[NewStream]) -> int:
     """Queue streams; returns how many were new to their integration run and not fresh lookups."""
-    rows = [_new_row(position, new) for position, new in enumerate(streams)]
-    if not rows:
+    # Pages of one group often lead to the same people; who comes first counts.
+    distinct: dict[tuple[UUID, str], NewStream] = {}
+    for new in streams:
+        distinct.setdefault((new.run_id, new.stream.key), new)
+    if not distinct:
         return 0
+    rows = [_new_row(position, new) for position, new in enumerate(distinct.values())]
     return len(conn.execute(query("streams_add"), {"streams": encode(rows)}).all())
 
 

@@ -23,7 +23,6 @@ CATALOG = {
     """,
     "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
 }
-OF_ALEMBIC = "alembic_version"
 
 
 def catalog(url: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -32,7 +31,10 @@ def catalog(url: str) -> dict[str, list[tuple[Any, ...]]]:
     with engine.connect() as conn:
         found = {what: [tuple(row) for row in conn.execute(text(sql))] for what, sql in CATALOG.items()}
     engine.dispose()
-    return {what: [row for row in rows if not str(row[0]).startswith(OF_ALEMBIC)] for what, rows in found.items()}
+    return {
+        what: [row for row in rows if not str(row[0]).startswith(migrations.VERSION_TABLE)]
+        for what, rows in found.items()
+    }
 
 
 def test_migrating_down_removes_everything_and_up_again_gives_the_same(empty_database_url: str) -> None:
@@ -56,7 +58,7 @@ def test_alembic_finds_nothing_left_to_migrate(database_url: str) -> None:
     engine = database.create(database_url)
 
     def differences(conn: Connection) -> list[Any]:
-        options = {"compare_type": True, "compare_server_default": True}
+        options = {"compare_type": True, "compare_server_default": True, "version_table": migrations.VERSION_TABLE}
         return list(compare_metadata(MigrationContext.configure(conn, opts=options), metadata))
 
     with engine.connect() as conn:

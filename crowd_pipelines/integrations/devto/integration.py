@@ -135,14 +135,15 @@ def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
     mark = ListMark.model_validate(known.get(stream.subject, {}))
     # Nothing is known to be unchanged in an onboarding: it mends whatever is missing.
     changed = [a for a in articles if run.onboarding or known.get(_seen(a)) != _digest(a)]
-    activities = tuple(records.article_activity(a, _site(a.url)) for a in changed)
+    site = _site(articles[0].url) if articles else ""
+    activities = tuple(records.article_activity(a, site) for a in changed)
     commented = [_comments_stream(a, known.get(_read(a)), onboarding=run.onboarding) for a in articles]
     goes_on = raw and (run.onboarding or mark.may_go_on(stream, len(raw)))
     return StreamResult(
         operations=(UpsertActivities(activities=activities),),
         last_record=articles[-1].id if articles else None,
         last_record_timestamp=articles[-1].published_at if articles else None,
-        new_streams=(*_profiles(activities), *(found for found in commented if found)),
+        new_streams=(*_profiles(activities, site), *(found for found in commented if found)),
         next_page=stream.model_copy(update={"page": stream.page + 1, "previous": len(raw)}) if goes_on else None,
         watermarks={
             stream.subject: mark.after(stream, len(raw)).model_dump(),
@@ -189,7 +190,7 @@ def _comments(stream: CommentsStream, run: Run) -> StreamResult:
         operations=(UpsertActivities(activities=activities), _retracted(stream, nodes, stale=stale)),
         last_record=activities[-1].source_id if activities else None,
         last_record_timestamp=activities[-1].timestamp if activities else None,
-        new_streams=tuple(_profiles(activities)),
+        new_streams=tuple(_profiles(activities, site)),
         watermarks=_mark(stream, stale=stale),
         rejected=rejected,
     )
@@ -214,10 +215,10 @@ def _profile(stream: ProfileStream, run: Run) -> StreamResult:
     return StreamResult(operations=(UpsertMembers(members=(member,)),), last_record=member.source_id)
 
 
-def _profiles(activities: Iterable[Activity]) -> Iterable[ProfileStream]:
+def _profiles(activities: Iterable[Activity], site: str) -> Iterable[ProfileStream]:
     """Return a lookup for every author that has an id."""
-    people = {a.member.source_id: a for a in activities if a.member.source_id}
-    return [ProfileStream(user_id=int(user_id), site=_site(a.url or "")) for user_id, a in people.items()]
+    ids = dict.fromkeys(a.member.source_id for a in activities if a.member.source_id)
+    return [ProfileStream(user_id=int(user_id), site=site) for user_id in ids]
 
 
 def _usable(wanted: type[T], raw: Sequence[dict[str, Any]]) -> tuple[list[T], tuple[RejectedRecord, ...]]:
