@@ -1,5 +1,7 @@
 """The code location: everything that Dagster shows and runs, built from the registry of platforms."""
 
+import warnings
+
 import dagster as dg
 
 from crowd_pipelines.defs.assets import assets_of
@@ -9,6 +11,11 @@ from crowd_pipelines.defs.retention import retention_job, retention_schedule
 from crowd_pipelines.defs.schedules import ticks_of
 from crowd_pipelines.defs.sensors import onboarding_sensor, resume_sensor
 from crowd_pipelines.integrations import registry
+
+# Dagster passes a parameter to itself that it then warns about, on every load of the code location.
+warnings.filterwarnings(
+    "ignore", message="Parameter `owners` of initializer `SensorDefinition", category=dg.BetaWarning
+)
 
 _platforms = registry()
 _jobs = {platform: job_for(integration) for platform, integration in _platforms.items()}

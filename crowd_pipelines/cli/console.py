@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from crowd_pipelines.http.redaction import redact
 
-out = Console(highlight=False)
+# Where nobody looks, nothing needs to be folded to the width of a screen.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -44,7 +46,7 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str) ->
     if not rows:
         tell(empty)
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for name, value in rows[0].items():
         table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
     for row in rows:
@@ -59,7 +61,7 @@ def _shown(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return value.strftime("%Y-%m-%d %H:%M:%S")
+            return value.strftime("%m-%d %H:%M:%S")
         case int():
             return f"{value:,}"
         case float():

@@ -93,8 +93,7 @@ def summary(found: Sequence[Standing]) -> list[dict[str, Any]]:
     """Return a row per integration for the table at the end."""
     return [
         {
-            "integration": one.integration.name,
-            "platform": one.integration.platform,
+            "integration": f"{one.integration.name} ({one.integration.platform})",
             "state": _state(one),
             "streams": one.total("streams"),
             "requests": one.total("requests"),

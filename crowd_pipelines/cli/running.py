@@ -11,6 +11,7 @@ import typer
 from crowd_pipelines.cli import progress
 from crowd_pipelines.cli.console import CommandError, JsonOption, fail, print_json, print_table, tell
 from crowd_pipelines.cli.session import Session, parse_ids, session
+from crowd_pipelines.model.states import RunState
 from crowd_pipelines.store import integrations, runs, streams
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord
@@ -50,6 +51,11 @@ def continue_run(
     with session() as current:
         (run_id,) = _one(run)
         record = current.run(run_id)
+        if record.state is RunState.PROCESSED:
+            raise CommandError(
+                f"integration run {run_id} is over and nothing of it failed; a new one starts with "
+                f"crowd-pipelines process-integration -i {record.integration_id}"
+            )
         if not transact(current.engine, lambda conn: runs.reopen(conn, run_id)):
             raise CommandError(
                 f"integration run {run_id} is being worked on right now (Dagster run {record.dagster_run_id}); "

@@ -31,13 +31,12 @@ def list_runs(
     rows = [
         {
             "id": str(run.id),
-            "integration": run.integration_name,
-            "platform": run.platform,
+            "integration": f"{run.integration_name} ({run.platform})",
             "kind": "onboarding" if run.onboarding else "check",
             "state": str(run.state),
             "began": run.created_at,
             "ended": run.processed_at,
-            "delayed until": run.delayed_until,
+            "until": run.delayed_until,
             "why": run.error or run.delay_reason,
         }
         for run in found

@@ -1,6 +1,5 @@
 """Dagster runs in the calling process: what the commands start appears in the UI like any other."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +20,14 @@ class Executed:
 
 def execute(job: dg.JobDefinition, start: Mapping[str, Any]) -> Executed:
     """Run a platform's job here and now with this configuration of `start_runs`; returns when it is over."""
-    _quiet()
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
-            run_config={"ops": {"start_runs": {"config": dict(start)}}},
+            run_config={
+                "ops": {"start_runs": {"config": dict(start)}},
+                # The event log has it all; in a terminal it would tear the progress apart.
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
             tags={tags.ONBOARDING: str(bool(start.get("onboarding"))).lower()},
             raise_on_error=False,
         )
@@ -40,9 +42,3 @@ def _error(result: dg.ExecuteInProcessResult) -> str | None:
     if data.user_failure_data:
         return data.user_failure_data.description
     return data.error_display_string
-
-
-def _quiet() -> None:
-    # Its log goes to the event log and the UI; in a terminal it would tear the progress apart.
-    for handler in logging.getLogger("dagster").handlers:
-        handler.setLevel(logging.CRITICAL)

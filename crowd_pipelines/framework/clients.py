@@ -62,7 +62,8 @@ def _parse(wanted: type[BaseModel], given: Mapping[str, Any], what: str) -> Base
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
         text = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'all'}: {p['msg']}" for p in problems)
-        raise ConfigurationInvalid(f"{what} cannot be used: {text}") from None
+        known = ", ".join(wanted.model_fields) or "none"
+        raise ConfigurationInvalid(f"{what} cannot be used: {text} (known keys: {known})") from None
 
 
 def base_url(integration: Integration[Any, Any, Any], settings: Settings) -> str:

@@ -138,6 +138,8 @@ class Runner:
         for attempt in attempts:
             if isinstance(attempt.outcome, Exception):
                 self._fail(attempt, attempt.outcome)
+        for run_id in tuple(self._pausing):
+            self._active.pop(run_id, None)
 
     def _adapt(self, finished: Sequence[Attempt]) -> None:
         """Hold twice as many streams as a group has pages: so many are processed while it is committed.

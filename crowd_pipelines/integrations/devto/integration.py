@@ -109,7 +109,10 @@ class DevtoIntegration(Integration[DevtoSettings, DevtoCredentials, DevtoApi]):
         if api.has_key:
             api.me()
         for kind, name in settings.owners:
-            api.owner_exists(kind, name)
+            try:
+                api.owner_exists(kind, name)
+            except Gone:
+                raise Gone(f"there is no {kind} named {name!r} on this site; check the name in the settings") from None
 
     def get_streams(self, run: Run) -> Sequence[ArticlesStream]:
         """Return the first page of every owner's articles."""
