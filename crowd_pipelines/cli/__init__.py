@@ -5,7 +5,7 @@ import sys
 import typer
 from sqlalchemy.exc import OperationalError
 
-from crowd_pipelines.cli import administration, connecting, running, serving, watching
+from crowd_pipelines.cli import administration, connecting, reporting, running, serving, watching
 from crowd_pipelines.cli.console import CommandError, fail
 from crowd_pipelines.framework.clients import ConfigurationInvalid
 from crowd_pipelines.http.errors import ProviderError
@@ -36,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (serving, connecting, running, watching, administration):
+for module in (serving, connecting, running, watching, reporting, administration):
     module.register(app)
 
 

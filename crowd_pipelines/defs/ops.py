@@ -95,7 +95,10 @@ def postprocess(context: dg.OpExecutionContext, lifecycle: LifecycleResource) ->
     lineages = lifecycle.lifecycle.roots([run.id for run in runs])
     context.add_output_metadata(outcome.metadata_of(lineages))
     if any(line.activities or line.members for line in lineages):
-        for materialization in outcome.growth(runs[0].platform, lifecycle.totals(runs[0].platform)):
+        platform = runs[0].platform
+        # Only an onboarding changes the picture enough to be worth its bytes in the event log.
+        picture = lifecycle.picture(platform) if runs[0].onboarding else None
+        for materialization in outcome.growth(platform, lifecycle.totals(platform), picture):
             context.log_event(materialization)
     failure = outcome.failure(runs)
     if failure is not None:

@@ -47,12 +47,14 @@ def metadata_of(lineages: Sequence[Lineage]) -> dict[str, Any]:
     }
 
 
-def growth(platform: str, totals: Totals) -> Iterator[dg.AssetMaterialization]:
-    """Yield what the platform's assets hold now; the asset pages plot it over time."""
-    for name, count in (("activities", totals.activities), ("members", totals.members)):
-        yield dg.AssetMaterialization(
-            asset_key=[platform, name], metadata={"total": count, "integrations": totals.integrations}
-        )
+def growth(platform: str, totals: Totals, picture: str | None) -> Iterator[dg.AssetMaterialization]:
+    """Yield what the platform's assets hold now; the asset pages plot it over time.
+
+    `picture` is Markdown that shows the activities per month.
+    """
+    shown = {"per_month": dg.MetadataValue.md(picture)} if picture else {}
+    yield dg.AssetMaterialization(asset_key=[platform, "activities"], metadata={"total": totals.activities, **shown})
+    yield dg.AssetMaterialization(asset_key=[platform, "members"], metadata={"total": totals.members})
 
 
 def failure(runs: Sequence[RunRecord]) -> dg.Failure | None:

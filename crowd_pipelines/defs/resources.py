@@ -104,9 +104,21 @@ class LifecycleResource(dg.ConfigurableResource[Any]):
 
     def totals(self, platform: str) -> Totals:
         """Return what the database holds of a platform."""
-        return transact(
-            self.api_clients.rate_budget.database.engine(), lambda conn: integrations.totals(conn, platform)
-        )
+        return transact(self._engine(), lambda conn: integrations.totals(conn, platform))
+
+    def picture(self, platform: str) -> str | None:
+        """Return the platform's activities per month as a picture in Markdown, None when there are none."""
+        # Importing pandas and matplotlib takes a second, which checks should not cost.
+        from crowd_pipelines.reports.community import monthly  # noqa: PLC0415
+        from crowd_pipelines.reports.pictures import activity_picture, as_markdown  # noqa: PLC0415
+
+        counted = monthly(self._engine(), platform)
+        if counted.empty:
+            return None
+        return as_markdown(activity_picture(counted, title=f"{platform}: activities per month"), alt="per month")
+
+    def _engine(self) -> Engine:
+        return self.api_clients.rate_budget.database.engine()
 
     @contextlib.contextmanager
     def ends_on_sigterm(self) -> Iterator[None]:

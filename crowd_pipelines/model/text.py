@@ -1,5 +1,6 @@
 """The one sanitizer between providers and PostgreSQL."""
 
+import html as markup
 import re
 from typing import Any
 
@@ -7,6 +8,9 @@ import nh3
 
 MAX_TEXT = 1_000_000
 """Characters kept of one text; a longer one is cut, since a single record must not fill a page's memory."""
+
+MAX_TAGS = 20_000
+"""Tags of one text that are parsed: the time that takes may grow with their square."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -26,8 +30,12 @@ def clean_text(text: str) -> str:
 
 
 def clean_html(html: str) -> str:
-    """Return markup that is safe to show: no scripts, styles or event handlers, whoever wrote it."""
-    return _HTML.clean(clean_text(html))
+    """Return markup that is safe to show: no scripts, styles or event handlers, whoever wrote it.
+
+    Of a text with more than `MAX_TAGS` tags the source is shown.
+    """
+    text = clean_text(html)
+    return _HTML.clean(text) if text.count("<") <= MAX_TAGS else markup.escape(text)
 
 
 def clean_json(value: Any) -> Any:

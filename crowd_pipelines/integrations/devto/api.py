@@ -7,8 +7,9 @@ an API key is optional.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import UnexpectedPayload
@@ -66,12 +67,18 @@ def _tags(value: Any) -> Any:
     return value.split(", ") if isinstance(value, str) else value or []
 
 
+def _address(url: str) -> str:
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+        raise ValueError("this is no web address")
+    return url
+
+
 class Article(Payload):
     """An item of a list of articles."""
 
     id: int
     title: str
-    url: str
+    url: Annotated[str, AfterValidator(_address)]
     description: str | None = None
     published_at: Moment
     edited_at: Moment | None = None
@@ -99,19 +106,33 @@ class CommentNode:
     empty user and a placeholder for a body.
     """
 
-    raw: dict[str, Any]
+    raw: Any
     parent: str | None
 
     @property
     def id_code(self) -> str | None:
         """The comment's id in base 26, if it has one."""
-        id_code = self.raw.get("id_code")
-        return str(id_code) if id_code else None
+        id_code = self._get("id_code")
+        return None if id_code in (None, "") else str(id_code)
+
+    @property
+    def created_at(self) -> str:
+        """When the comment was written, as the provider says it."""
+        return str(self._get("created_at") or "")
 
     @property
     def withheld(self) -> bool:
-        """Tell whether the comment was deleted or hidden."""
-        return not self.raw.get("user")
+        """Tell whether the comment was deleted or hidden; one that lacks its user altogether is broken instead."""
+        return self._get("user") == {}
+
+    @property
+    def children(self) -> list[Any]:
+        """The answers to it."""
+        children = self._get("children")
+        return children if isinstance(children, list) else []
+
+    def _get(self, name: str) -> Any:
+        return self.raw.get(name) if isinstance(self.raw, dict) else None
 
 
 class DevtoApi:
@@ -121,7 +142,7 @@ class DevtoApi:
         self.has_key = has_key
         self._http = http
 
-    def articles(self, owner: OwnerKind, username: str, page: int) -> list[dict[str, Any]]:
+    def articles(self, owner: OwnerKind, username: str, page: int) -> list[Any]:
         """Return a page of published articles, newest first; an empty one is the end. Raises Gone for no such owner."""
         paging = {"page": page, "per_page": LARGEST_PAGE}
         if owner == "organization":
@@ -135,12 +156,11 @@ class DevtoApi:
             node = waiting.pop()
             yield node
             above = node.id_code or node.parent
-            children = [child for child in node.raw.get("children") or () if isinstance(child, dict)]
-            waiting += [CommentNode(raw=child, parent=above) for child in reversed(children)]
+            waiting += [CommentNode(raw=child, parent=above) for child in reversed(node.children)]
 
-    def profile(self, user_id: int) -> Profile:
+    def profile(self, user_id: int) -> dict[str, Any]:
         """Return a person's profile. Raises Gone when there is none."""
-        return Profile.model_validate(self._object(f"/users/{user_id}"))
+        return self._object(f"/users/{user_id}")
 
     def owner_exists(self, owner: OwnerKind, username: str) -> None:
         """Raise Gone when there is no such user or organization: their list of articles would merely be empty."""
@@ -153,11 +173,11 @@ class DevtoApi:
         """Raise CredentialsRejected when the API key is not accepted."""
         self._object("/users/me")
 
-    def _list(self, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+    def _list(self, path: str, params: dict[str, Any]) -> list[Any]:
         body = self._http.get(path, params).json
         if not isinstance(body, list):
             raise UnexpectedPayload(f"{path} answered {type(body).__name__} where a list belongs", evidence=str(body))
-        return [item for item in body if isinstance(item, dict)]
+        return body
 
     def _object(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         body = self._http.get(path, params).json

@@ -16,7 +16,7 @@ from crowd_pipelines.framework.integration import BudgetScope, Connector, Integr
 from crowd_pipelines.http.errors import Gone
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.devto import activities as records
-from crowd_pipelines.integrations.devto.api import Article, Comment, CommentNode, DevtoApi, OwnerKind
+from crowd_pipelines.integrations.devto.api import Article, Comment, CommentNode, DevtoApi, OwnerKind, Profile
 from crowd_pipelines.integrations.devto.streams import (
     PATIENCE_WITH_STALE_TREES,
     ArticlesStream,
@@ -179,13 +179,12 @@ def _comments(stream: CommentsStream, run: Run) -> StreamResult:
     except Gone as gone:
         # Unpublished since the list was read, or never to be had: asked again when the list shows a change.
         return StreamResult(skipped=str(gone), watermarks=_mark(stream, stale=0))
-    live = {id(node.raw): node for node in nodes if not node.withheld}
-    comments, rejected = _usable(Comment, [node.raw for node in live.values()])
+    comments, rejected = _usable(Comment, [node.raw for node in nodes if not node.withheld])
     parents = {node.id_code: node.parent for node in nodes}
     article = (stream.article_id, stream.title, stream.url)
     site = _site(stream.url)
     activities = tuple(
-        records.comment_activity(comment, parent=parents[comment.id_code], article=article, site=site)
+        records.comment_activity(comment, parent=parents.get(comment.id_code), article=article, site=site)
         for comment in comments
     )
     stale = stream.stale + 1 if stream.outdated(nodes) else 0
@@ -206,7 +205,9 @@ def _mark(stream: CommentsStream, *, stale: int) -> Mapping[str, Json]:
 
 def _retracted(stream: CommentsStream, nodes: Sequence[CommentNode], *, stale: int) -> Operation:
     """Return what the tree no longer shows; an answer that seems old is believed only in what it says outright."""
-    if 0 < stale < PATIENCE_WITH_STALE_TREES:
+    # Any of those that are known may be the one that does not say which it is.
+    nameless = any(node.id_code is None for node in nodes)
+    if nameless or 0 < stale < PATIENCE_WITH_STALE_TREES:
         withheld = tuple(node.id_code for node in nodes if node.withheld and node.id_code)
         return RetractActivities(type=records.COMMENT, source_ids=withheld)
     present = frozenset(node.id_code for node in nodes if not node.withheld and node.id_code)
@@ -214,8 +215,9 @@ def _retracted(stream: CommentsStream, nodes: Sequence[CommentNode], *, stale: i
 
 
 def _profile(stream: ProfileStream, run: Run) -> StreamResult:
-    member = records.profile_member(run.api.profile(stream.user_id), stream.site)
-    return StreamResult(operations=(UpsertMembers(members=(member,)),), last_record=member.source_id)
+    profiles, rejected = _usable(Profile, [run.api.profile(stream.user_id)])
+    members = tuple(records.profile_member(profile, stream.site) for profile in profiles)
+    return StreamResult(operations=(UpsertMembers(members=members),), rejected=rejected)
 
 
 def _profiles(activities: Iterable[Activity], site: str) -> Iterable[ProfileStream]:
@@ -224,7 +226,7 @@ def _profiles(activities: Iterable[Activity], site: str) -> Iterable[ProfileStre
     return [ProfileStream(user_id=int(user_id), site=site) for user_id in ids]
 
 
-def _usable(wanted: type[T], raw: Sequence[dict[str, Any]]) -> tuple[list[T], tuple[RejectedRecord, ...]]:
+def _usable(wanted: type[T], raw: Sequence[Any]) -> tuple[list[T], tuple[RejectedRecord, ...]]:
     """Return the records that can be used, and the others with the reason."""
     good: list[T] = []
     bad: list[RejectedRecord] = []
@@ -234,9 +236,13 @@ def _usable(wanted: type[T], raw: Sequence[dict[str, Any]]) -> tuple[list[T], tu
         except ValidationError as error:
             problems = error.errors(include_input=False, include_url=False, include_context=False)
             reason = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems)
-            payload = {key: value for key, value in item.items() if key != "children"}
-            bad.append(RejectedRecord(reason=f"{wanted.__name__.lower()}: {reason}", payload=payload))
+            bad.append(RejectedRecord(reason=f"{wanted.__name__.lower()}: {reason}", payload=_alone(item)))
     return good, tuple(bad)
+
+
+def _alone(item: Any) -> Any:
+    """Return a record without the answers to it."""
+    return {key: value for key, value in item.items() if key != "children"} if isinstance(item, dict) else item
 
 
 def _digest(article: Article) -> Json:

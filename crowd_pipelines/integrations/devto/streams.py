@@ -51,7 +51,7 @@ class CommentsStream(Stream):
 
     def outdated(self, nodes: Sequence[CommentNode]) -> bool:
         """Tell whether an answer lacks comments of which the list already spoke."""
-        newest = max((str(node.raw.get("created_at") or "") for node in nodes), default="")
+        newest = max((node.created_at for node in nodes), default="")
         return len(nodes) < self.comments_count and newest < (self.last_comment_at or "")
 
 

@@ -1,0 +1,1 @@
+"""Reports over the store: frames for programs, pictures for people."""
