@@ -11,7 +11,7 @@ from itertools import groupby
 from uuid import UUID
 
 from crowd_pipelines.store.runs import RunRecord
-from crowd_pipelines.store.streams import Lineage
+from crowd_pipelines.store.streams import Root
 
 MAX_ONBOARDING_STEPS = 25
 MAX_CHECK_STEPS = 3
@@ -30,14 +30,14 @@ class Group:
     roots: tuple[UUID, ...]
 
 
-def groups(runs: Sequence[RunRecord], lineages: Sequence[Lineage]) -> list[Group]:
+def groups(runs: Sequence[RunRecord], roots: Sequence[Root]) -> list[Group]:
     """Return the mapped steps of a Dagster run: over root streams in an onboarding, over integrations in checks."""
     names = {run.id: run.integration_key for run in runs}
     units: list[Unit]
     if any(run.onboarding for run in runs):
-        units = [(lineage.label, (lineage.root_id,)) for lineage in lineages]
+        units = [(root.label, (root.root_id,)) for root in roots]
         return _named(_chunks(units, MAX_ONBOARDING_STEPS))
-    by_run = groupby(sorted(lineages, key=lambda lineage: str(lineage.run_id)), key=lambda lineage: lineage.run_id)
+    by_run = groupby(sorted(roots, key=lambda root: root.run_id), key=lambda root: root.run_id)
     units = [(names.get(run_id, str(run_id)), tuple(root.root_id for root in of_run)) for run_id, of_run in by_run]
     return _named(_chunks(units, MAX_CHECK_STEPS))
 

@@ -78,7 +78,7 @@ def process_stream(context: dg.OpExecutionContext, lifecycle: LifecycleResource)
     roots = _roots_of(lifecycle, context.get_mapping_key())
     with lifecycle.ends_on_sigterm():
         lifecycle.lifecycle.process_streams(lifecycle.lifecycle.mine(), roots)
-    done = [line for line in lifecycle.lifecycle.roots(_handled(lifecycle)) if line.root_id in roots]
+    done = lifecycle.lifecycle.lineages([run.id for run in lifecycle.lifecycle.handled()], roots)
     context.add_output_metadata(outcome.metadata_of(done))
 
 
@@ -92,7 +92,7 @@ def postprocess(context: dg.OpExecutionContext, lifecycle: LifecycleResource) ->
     lifecycle.lifecycle.postprocess(lifecycle.lifecycle.mine())
     runs = lifecycle.lifecycle.handled()
     context.instance.add_run_tags(context.run_id, outcome.tags_of(runs))
-    lineages = lifecycle.lifecycle.roots([run.id for run in runs])
+    lineages = lifecycle.lifecycle.lineages([run.id for run in runs])
     context.add_output_metadata(outcome.metadata_of(lineages))
     if any(line.activities or line.members for line in lineages):
         platform = runs[0].platform
@@ -126,7 +126,3 @@ def _groups(lifecycle: LifecycleResource) -> list[fanout.Group]:
 
 def _roots_of(lifecycle: LifecycleResource, mapping_key: str | None) -> tuple[UUID, ...]:
     return next((group.roots for group in _groups(lifecycle) if group.key == mapping_key), ())
-
-
-def _handled(lifecycle: LifecycleResource) -> list[UUID]:
-    return [run.id for run in lifecycle.lifecycle.handled()]

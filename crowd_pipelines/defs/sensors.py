@@ -112,7 +112,13 @@ def _resume_request(instance: dg.DagsterInstance, batch: Sequence[RunRecord]) ->
         run_tags[tags.PRIORITY] = "1"
     start: dict[str, Any] = {"integration_run_ids": [str(run.id) for run in batch], "onboarding": head.onboarding}
     return request_once(
-        instance, f"resume:{head.id}:{head.attempt}", job_name=head.platform, start=start, run_tags=run_tags
+        instance,
+        f"resume:{head.id}:{head.attempt}",
+        job_name=head.platform,
+        start=start,
+        # So that the partitions page tells how the onboarding as a whole is doing.
+        partition_key=head.integration_key if head.onboarding else None,
+        run_tags=run_tags,
     )
 
 

@@ -23,7 +23,7 @@ from crowd_pipelines.store import attributes, integrations, runs, streams
 from crowd_pipelines.store.activities import link_late
 from crowd_pipelines.store.database import connection_lost, transact
 from crowd_pipelines.store.runs import RunRecord
-from crowd_pipelines.store.streams import ClaimedStream, Lineage
+from crowd_pipelines.store.streams import ClaimedStream, Lineage, Root
 from crowd_pipelines.store.vault import VaultError
 
 T = TypeVar("T")
@@ -103,9 +103,13 @@ class Lifecycle:
             else:
                 self._delay(run, datetime.now(UTC), "the worker was stopped")
 
-    def roots(self, run_ids: Sequence[UUID]) -> list[Lineage]:
-        """Return the root streams with what has become of them so far."""
-        return transact(self._engine, lambda conn: streams.lineages(conn, run_ids))
+    def roots(self, run_ids: Sequence[UUID]) -> list[Root]:
+        """Return the root streams, in the order in which they were planned."""
+        return transact(self._engine, lambda conn: streams.roots(conn, run_ids))
+
+    def lineages(self, run_ids: Sequence[UUID], roots: Sequence[UUID] | None = None) -> list[Lineage]:
+        """Return what has become of root streams and all that descend from them."""
+        return transact(self._engine, lambda conn: streams.lineages(conn, run_ids, roots))
 
     def process_streams(self, run_ids: Sequence[UUID], roots: Sequence[UUID] | None = None) -> None:
         """Work the queue; with `roots`, until their lineages are done. Other lineages progress meanwhile."""
@@ -212,13 +216,13 @@ class Lifecycle:
     def _finish(self, work: RunWork) -> None:
         run = work.run
         transact(self._engine, lambda conn: link_late(conn, run.tenant_id, run.platform, since=run.created_at))
-        summary = _summary(self.roots([run.id]))
+        summary = _summary(self.lineages([run.id]))
         patch = self._while_beating(work, lambda: work.integration.postprocess(work.context, summary))
 
         def write(conn: Connection) -> None:
             failures = streams.failures(conn, run.id)
             if failures:
-                runs.fail(conn, run, _failure_message(summary, failures))
+                runs.fail(conn, run, _failure_message(summary, failures), read_mostly=True)
             elif not runs.finish(conn, run):
                 return
             integrations.patch(conn, run.integration_id, settings=patch.settings, state=patch.state)

@@ -83,11 +83,10 @@ def begin(
         .returning(table.c.id)
     ).scalar_one_or_none()
     if run_id is not None:
-        changes: dict[str, Any] = (
-            {"onboarding_requested_at": None, "status": IntegrationStatus.IN_PROGRESS}
-            if onboarding
-            else {"last_check_at": func.now()}
-        )
+        # An onboarding is as good as a check until its start: the first check is due an interval after that.
+        changes: dict[str, Any] = {"last_check_at": func.now()}
+        if onboarding:
+            changes |= {"onboarding_requested_at": None, "status": IntegrationStatus.IN_PROGRESS}
         conn.execute(update(integrations).where(integrations.c.id == integration_id).values(**changes))
     return run_id
 
@@ -155,8 +154,11 @@ def delay(conn: Connection, run: RunRecord, *, until: datetime, reason: str) -> 
     )
 
 
-def fail(conn: Connection, run: RunRecord, error: str) -> None:
-    """End an integration run in error; nothing overwrites that."""
+def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = False) -> None:
+    """End an integration run in error; nothing overwrites that.
+
+    `read_mostly`: only some streams failed, so checks may go on; they find what is missing by its watermarks.
+    """
     ended = conn.execute(
         _mine(run).values(
             state=RunState.ERROR, error=error, processed_at=func.now(), delayed_until=None, updated_at=func.now()
@@ -166,7 +168,14 @@ def fail(conn: Connection, run: RunRecord, error: str) -> None:
         conn.execute(
             update(integrations)
             .where(integrations.c.id == run.integration_id)
-            .values(status=IntegrationStatus.ERROR, error=error, updated_at=func.now())
+            .values(
+                status=IntegrationStatus.ERROR,
+                error=error,
+                onboarded_at=func.coalesce(integrations.c.onboarded_at, func.now())
+                if read_mostly
+                else integrations.c.onboarded_at,
+                updated_at=func.now(),
+            )
         )
 
 

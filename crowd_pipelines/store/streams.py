@@ -64,6 +64,15 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """A root stream."""
+
+    root_id: UUID
+    run_id: UUID
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
     """A root stream and all that descend from it, counted."""
 
@@ -129,9 +138,20 @@ def extend_leases(conn: Connection, streams: Sequence[ClaimedStream], *, owner: 
     )
 
 
-def lineages(conn: Connection, run_ids: Sequence[UUID]) -> list[Lineage]:
-    """Return the state of every root's lineage, in the order in which they were planned."""
-    rows = conn.execute(query("streams_count"), {"run_ids": list(run_ids)})
+def roots(conn: Connection, run_ids: Sequence[UUID]) -> list[Root]:
+    """Return the root streams of integration runs, in the order in which they were planned."""
+    rows = conn.execute(
+        select(table.c.id.label("root_id"), table.c.run_id, table.c.label)
+        .where(table.c.run_id.in_(run_ids), table.c.id == table.c.root_id)
+        .order_by(table.c.id)
+    )
+    return [Root(**row) for row in rows.mappings()]
+
+
+def lineages(conn: Connection, run_ids: Sequence[UUID], roots: Sequence[UUID] | None = None) -> list[Lineage]:
+    """Return the state of every root's lineage (or of these), in the order in which they were planned."""
+    arguments = {"run_ids": list(run_ids), "roots": None if roots is None else list(roots)}
+    rows = conn.execute(query("streams_count"), arguments)
     return [Lineage(**row) for row in rows.mappings()]
 
 

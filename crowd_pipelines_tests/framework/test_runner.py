@@ -429,10 +429,10 @@ def test_with_roots_named_their_lineages_are_done_before_the_call_returns(alone:
     processor, run_id = alone.processor(), alone.open()
     work = processor.lifecycle
     mine = work.get_streams(work.create_member_attributes(work.preprocess(work.take([run_id]))))
-    roots = {lineage.label: lineage.root_id for lineage in work.roots(mine)}
+    roots = {lineage.label: lineage.root_id for lineage in work.lineages(mine)}
     work.process_streams(mine, [roots["a/1"]])
-    states = {lineage.label: lineage.unfinished for lineage in work.roots(mine)}
+    states = {lineage.label: lineage.unfinished for lineage in work.lineages(mine)}
     assert states["a/1"] == 0
     work.process_streams(mine, [roots["b/1"]])
-    assert {lineage.unfinished for lineage in work.roots(mine)} == {0}
+    assert {lineage.unfinished for lineage in work.lineages(mine)} == {0}
     assert work.postprocess(mine)[0].state is RunState.PROCESSED

@@ -15,5 +15,6 @@ SELECT root.id AS root_id,
 FROM integration_streams AS root
 JOIN integration_streams AS stream ON stream.root_id = root.id
 WHERE root.run_id = ANY(:run_ids) AND root.id = root.root_id
+  AND (CAST(:roots AS uuid[]) IS NULL OR root.id = ANY(CAST(:roots AS uuid[])))
 GROUP BY root.id, root.label, root.run_id
 ORDER BY root.id
