@@ -3,7 +3,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint constraints
+.PHONY: help venv demo topology test lint constraints
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ venv: ## make .venv with everything that development needs, or repair it
 
 demo: venv ## onboard a simulated community and open Dagster; ARGS="..." for options
 	@exec $(BIN)/crowd-pipelines demo $(ARGS)
+
+topology: venv ## run docker-compose.yml's services as processes; ARGS="--once" to end after an onboarding
+	@exec $(BIN)/python -m crowd_pipelines_tests.deployment.topology $(ARGS)
 
 test: venv ## run the tests; ARGS="-k name" for some of them
 	@exec $(BIN)/python -m pytest --numprocesses auto $(ARGS)

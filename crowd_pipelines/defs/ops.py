@@ -24,6 +24,9 @@ class StartRuns(dg.Config):
     integration_ids: list[str] = Field(default=[], description="Integrations to onboard or to check.")
     integration_run_ids: list[str] = Field(default=[], description="Integration runs to continue.")
     onboarding: bool = Field(default=False, description="Read everything instead of what is new.")
+    requested: bool = Field(
+        default=False, description="Onboard only who still asks for it; an earlier onboarding makes it superfluous."
+    )
     tick: str | None = Field(
         default=None, description="The minute (ISO 8601) that asked for a check; a later check makes it superfluous."
     )
@@ -33,6 +36,9 @@ class StartRuns(dg.Config):
 def start_runs(context: dg.OpExecutionContext, config: StartRuns, lifecycle: LifecycleResource) -> None:
     """Open or take integration runs."""
     partition = context.partition_key if context.has_partition_key else None
+    if context.run.parent_run_id is not None:
+        # Someone executes it again, and means it: what made the first launch superfluous does not count.
+        config = config.model_copy(update={"requested": False, "tick": None})
     started = _start(lifecycle.processor, config, partition)
     context.instance.add_run_tags(context.run_id, outcome.tags_of(lifecycle.lifecycle.handled()))
     for reason in started.passed_over:
@@ -113,9 +119,9 @@ def _start(processor: IntegrationProcessor, config: StartRuns, partition_key: st
         integration_id = processor.integration_of_partition(partition_key)
         if integration_id is None:
             return Started(passed_over=(f"the integration of partition {partition_key} was removed",))
-        return processor.onboard([integration_id])
+        return processor.onboard([integration_id], requested_only=config.requested)
     if config.onboarding:
-        return processor.onboard(ids)
+        return processor.onboard(ids, requested_only=config.requested)
     return processor.check(ids, not_checked_since=datetime.fromisoformat(config.tick) if config.tick else None)
 
 

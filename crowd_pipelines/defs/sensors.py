@@ -86,6 +86,8 @@ def _onboarding_request(instance: dg.DagsterInstance, one: IntegrationRecord) ->
         instance,
         f"onboarding:{one.id}:{asked_at.timestamp() if asked_at else 0}",
         job_name=one.platform,
+        # Two daemons may launch it twice, one after the other.
+        start={"requested": True},
         partition_key=one.key,
         run_tags={tags.INTEGRATION: str(one.id), tags.TENANT: str(one.tenant_id), tags.ONBOARDING: "true"},
     )

@@ -85,16 +85,25 @@ class IntegrationProcessor:
 
         return transact(self._engine, write)
 
-    def start_onboarding(self, integration_id: UUID) -> UUID | None:
-        """Open an onboarding; returns None when the integration has an open integration run."""
-        return transact(self._engine, lambda conn: runs.begin(conn, integration_id, onboarding=True))
+    def start_onboarding(self, integration_id: UUID, *, requested_only: bool = False) -> UUID | None:
+        """Open an onboarding; returns None when there is an open integration run, or no request where one is needed."""
+        return transact(
+            self._engine,
+            lambda conn: runs.begin(conn, integration_id, onboarding=True, requested_only=requested_only),
+        )
 
-    def onboard(self, integration_ids: Sequence[UUID]) -> Started:
-        """Open onboardings and take them; an onboarding that is open already is continued instead."""
+    def onboard(self, integration_ids: Sequence[UUID], *, requested_only: bool = False) -> Started:
+        """Open onboardings and take them; an onboarding that is open already is continued instead.
+
+        With `requested_only`, those whose request somebody else has met are passed over.
+        """
         started = Started()
         for integration_id in integration_ids:
-            run_id = self.start_onboarding(integration_id)
-            started += self.resume([run_id]) if run_id else self._onboard_later(integration_id)
+            run_id = self.start_onboarding(integration_id, requested_only=requested_only)
+            if run_id:
+                started += self.resume([run_id])
+            else:
+                started += self._onboard_later(integration_id, requested_only=requested_only)
         return started
 
     def check(self, integration_ids: Sequence[UUID], *, not_checked_since: datetime | None = None) -> Started:
@@ -131,12 +140,14 @@ class IntegrationProcessor:
         lifecycle.postprocess(mine)
         return transact(self._engine, lambda conn: runs.get(conn, run_id))
 
-    def _onboard_later(self, integration_id: UUID) -> Started:
+    def _onboard_later(self, integration_id: UUID, *, requested_only: bool) -> Started:
         """Continue an open onboarding; let the sensor start one when an open check is over."""
         open_runs = transact(
             self._engine, lambda conn: runs.find(conn, integration_ids=[integration_id], open_only=True)
         )
         if any(run.onboarding for run in open_runs):
             return self.resume([run.id for run in open_runs])
+        if requested_only and not open_runs:
+            return Started(passed_over=(f"the onboarding that integration {integration_id} asked for was begun already",))
         transact(self._engine, lambda conn: integrations.request_onboarding(conn, [integration_id]))
         return Started(passed_over=(f"integration {integration_id} is being checked; it is onboarded after that",))

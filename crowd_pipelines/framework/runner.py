@@ -43,7 +43,7 @@ RETRY_STEP = timedelta(minutes=5)
 HEARTBEAT_SECONDS = 10
 GROUP_WINDOW_SECONDS = 0.05
 GROUP_PAGES = 64
-GROUP_RECORDS = 2_000
+GROUP_RECORDS = 1_000
 STOP_GRACE_SECONDS = 5
 """How long a stopped worker waits for requests under way before it gives their streams back."""
 

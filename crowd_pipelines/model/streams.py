@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -39,9 +38,10 @@ class Stream(BaseModel):
         """Everything but the kind, JSON-able: the column `integration_streams.metadata`."""
         return self.model_dump(mode="json", exclude={"kind"})
 
-    @cached_property
+    @property
     def key(self) -> str:
         """A hash of kind, parameters and cursor: unique per integration run, so that loops vanish at insert."""
+        # Not cached: `model_copy`, which makes the next page, would copy the hash of this one.
         text = json.dumps([self.kind, self.parameters], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 

@@ -17,16 +17,11 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _HTML = nh3.Cleaner()
 
 
-def is_storable(text: str) -> bool:
-    """Tell whether PostgreSQL can store `text`."""
-    return (text.isascii() and "\x00" not in text) or not _UNSTORABLE.search(text)
-
-
 def clean_text(text: str) -> str:
     """Return `text` as PostgreSQL can store it: no NUL, no lone surrogate, at most `MAX_TEXT` characters."""
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT]
-    return text if is_storable(text) else _UNSTORABLE.sub(_REPLACEMENT, text)
+    return text if text.isascii() and "\x00" not in text else _UNSTORABLE.sub(_REPLACEMENT, text)
 
 
 def clean_html(html: str) -> str:

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
+
+from crowd_pipelines.stack.supervise import GRACE_SECONDS
 
 _DIRECT = build_opener(ProxyHandler({}))
 
@@ -20,20 +22,35 @@ class StackError(Exception):
 
 
 class Service:
-    """A command under a supervisor, with its output in a log file."""
+    """A command under a supervisor, with its output in a log file.
 
-    def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
+    `grace` is how many seconds it may take to end when it is asked to. `folder` is where it runs, this process's own
+    unless given.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
+            self._logged_before = output.tell()
             # A session of its own: Ctrl-C in the terminal is for us to pass on, in order.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "crowd_pipelines.stack.supervise", *command],
+                [sys.executable, "-m", "crowd_pipelines.stack.supervise", str(grace), *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
+                cwd=folder,
                 start_new_session=True,
             )
 
@@ -52,6 +69,10 @@ class Service:
                 raise StackError(f"{self.name} did not answer within {seconds:.0f} s; its log is {self.log}")
             time.sleep(0.1)
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself; returns its exit code, 128 + n when signal n ended it."""
+        return self._process.wait()
+
     def stop(self) -> None:
         """End the command and all that it started."""
         if self._process.stdin:
@@ -67,8 +88,8 @@ class Service:
         self.stop()
 
     def _last_words(self) -> str:
-        lines = self.log.read_text("utf-8", "replace").splitlines()
-        return "\n".join(lines[-15:])
+        said = self.log.read_bytes()[self._logged_before :].decode("utf-8", "replace")
+        return "\n".join(said.splitlines()[-15:])
 
 
 def answers(url: str) -> bool:
@@ -76,12 +97,14 @@ def answers(url: str) -> bool:
     try:
         with _DIRECT.open(url, timeout=5) as response:
             return bool(response.status == 200)
-    except (URLError, OSError):
+    except (OSError, HTTPException):
         return False
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return a free TCP port on the loopback interface, the preferred one if it is."""
+    """Return a free TCP port on the loopback interface, the preferred one if it is. Raises StackError."""
+    if preferred is not None and not 1 <= preferred <= 65535:
+        raise StackError(f"{preferred} is no TCP port; give one from 1 to 65535")
     for port in [preferred, 0] if preferred else [0]:
         with socket.socket() as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -25,6 +25,9 @@ from crowd_pipelines.store.schema import activities as table
 
 T = TypeVar("T")
 
+STATEMENT_ROWS = 2_000
+"""Activities written at once: a page of ten thousand must not fill the memory as text, too."""
+
 
 class NewActivity(NamedTuple):
     """An activity that was not known before."""
@@ -109,16 +112,26 @@ def _write_activities(
     conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords], resolved: Mapping[IdentityKey, Resolved]
 ) -> list[NewActivity]:
     """Write the pages' activities, each once, and tie them to their parents; returns those that are new."""
-    rows = {
-        activity.key: _row(activity, page.integration_id, resolved[activity.member.platform, activity.member.key])
+    distinct = {
+        activity.key: (page.integration_id, activity)
         for page in pages
         for operation in page.of(UpsertActivities)
         for activity in operation.activities
     }
-    if not rows:
-        return []
-    arguments = {"tenant_id": tenant_id, "activities": encode(list(rows.values()))}
-    changed = conn.execute(query("activities_write"), arguments).all()
+    # In order, so that writers do not wait for each other in circles.
+    ordered = [distinct[key] for key in sorted(distinct)]
+    new: list[NewActivity] = []
+    for start in range(0, len(ordered), STATEMENT_ROWS):
+        rows = [
+            _row(activity, integration_id, resolved[activity.member.platform, activity.member.key])
+            for integration_id, activity in ordered[start : start + STATEMENT_ROWS]
+        ]
+        new += _write_rows(conn, tenant_id, rows)
+    return new
+
+
+def _write_rows(conn: Connection, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[NewActivity]:
+    changed = conn.execute(query("activities_write"), {"tenant_id": tenant_id, "activities": encode(rows)}).all()
     _link(
         conn,
         children=[row.id for row in changed if row.orphan],

@@ -1,24 +1,32 @@
 """Connections: one engine per process, and the URL in the form each driver wants."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
+import psycopg
 import tenacity
+from psycopg.types.json import Jsonb
 from sqlalchemy import URL, Connection, Engine, Executable, Row, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from crowd_pipelines.model.text import clean_json, is_storable
+from crowd_pipelines.model.text import clean_json
 
 T = TypeVar("T")
+
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 PATIENCE_SECONDS = 150
 """How long work waits for a database that went away; restarts and failovers take about that."""
 
 _CONFLICTS = ("40001", "40P01")
 """SQLSTATEs of a lost race (serialization failure, deadlock): the transaction may simply be repeated."""
+
+_CONFLICTING_PARENT = "fk_activities_parent_id"
+"""Violated only when another transaction added the same parent at the same moment: then it has the other's id."""
 
 
 class DatabaseUnavailable(Exception):
@@ -115,7 +123,9 @@ def _patiently(attempt: Callable[[], T]) -> T:
 
 def lost_race(error: BaseException) -> bool:
     """Tell whether a transaction failed only because another one was in its way."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS
+    if not isinstance(error, DBAPIError) or not isinstance(error.orig, psycopg.Error):
+        return False
+    return error.orig.sqlstate in _CONFLICTS or error.orig.diag.constraint_name == _CONFLICTING_PARENT
 
 
 def connection_lost(error: BaseException) -> bool:
@@ -136,8 +146,16 @@ def query(name: str) -> TextClause:
     return text(resources.files("crowd_pipelines.store").joinpath(f"sql/{name}.sql").read_text("utf-8"))
 
 
-def encode(value: Any) -> str:
-    """Return `value` as JSON that jsonb accepts, whatever texts a provider put into it."""
-    text = json.dumps(value, ensure_ascii=False)
-    # Looking at the whole is ten times faster than cleaning each text, and records come clean.
-    return text if "\\u0000" not in text and is_storable(text) else json.dumps(clean_json(value), ensure_ascii=False)
+def encode(rows: Iterable[Mapping[str, Any]]) -> Jsonb:
+    """Return rows as JSON that jsonb accepts, whatever texts a provider put into them."""
+    # Row by row, because one emoji would make a text of all rows four times as large.
+    return Jsonb(b"[" + b",".join(map(_encoded, rows)) + b"]", dumps=bytes)
+
+
+def _encoded(row: Mapping[str, Any]) -> bytes:
+    text = _JSON.encode(row)
+    # Records come clean: looking at the whole is far faster than at every text in it.
+    if "\\u0000" not in text:
+        with suppress(UnicodeEncodeError):
+            return text.encode()
+    return _JSON.encode(clean_json(row)).encode()

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Select,
     Update,
     and_,
-    delete,
     func,
     literal,
     or_,
@@ -66,12 +65,22 @@ _LEASE = func.make_interval(0, 0, 0, 0, 0, 0, streams.LEASE_SECONDS)
 
 
 def begin(
-    conn: Connection, integration_id: UUID, *, onboarding: bool, not_checked_since: datetime | None = None
+    conn: Connection,
+    integration_id: UUID,
+    *,
+    onboarding: bool,
+    requested_only: bool = False,
+    not_checked_since: datetime | None = None,
 ) -> UUID | None:
-    """Open an integration run; returns None when one is open already, or a check began since that moment."""
+    """Open an integration run; returns None when one is open already, or what it was wanted for has been begun.
+
+    That is: nobody asks for an onboarding any more (`requested_only`), or a check began since that moment.
+    """
     wanted = select(
         integrations.c.tenant_id, integrations.c.id, literal(onboarding, Boolean), literal(RunState.PENDING)
     ).where(integrations.c.id == integration_id)
+    if requested_only:
+        wanted = wanted.where(integrations.c.onboarding_requested_at.is_not(None))
     if not_checked_since is not None:
         wanted = wanted.where(
             or_(integrations.c.last_check_at.is_(None), integrations.c.last_check_at < not_checked_since)
@@ -148,7 +157,7 @@ def delay(conn: Connection, run: RunRecord, *, until: datetime, reason: str) -> 
         _mine(run).values(
             state=RunState.DELAYED,
             delayed_until=func.greatest(table.c.delayed_until, until),
-            delay_reason=reason,
+            delay_reason=case((table.c.delayed_until >= until, table.c.delay_reason), else_=reason),
             updated_at=func.now(),
         )
     )
@@ -272,12 +281,6 @@ def of_worker(conn: Connection, owner: str) -> list[RunRecord]:
     """Return the integration runs that this worker took last."""
     wanted = _records().where(table.c.dagster_run_id == owner).order_by(table.c.id)
     return [_record(row) for row in conn.execute(wanted).mappings()]
-
-
-def prune(conn: Connection, *, days: int) -> int:
-    """Delete integration runs, with their streams, that ended so long ago. Watermarks and records stay."""
-    old = delete(table).where(table.c.processed_at < func.now() - func.make_interval(0, 0, 0, days))
-    return conn.execute(old).rowcount
 
 
 def _mine(run: RunRecord) -> Update:

@@ -73,7 +73,8 @@ class Script:
         step = self.steps.get(label, StreamResult())
         if isinstance(step, list):
             step = step.pop(0)
-        return answered(step() if callable(step) else step)
+        result: StreamResult = answered(step() if callable(step) else step)
+        return result
 
     def tell(self, name: str, answer: Any) -> Any:
         self.asked.append(name)

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -23,10 +24,8 @@ def full(source_id: str = "1") -> Activity:
 def test_every_field_is_stored(tenant: Tenant) -> None:
     tenant.say(full())
     row = tenant.activity("1")
-    told = {name: row[name] for name in ("title", "body", "url", "channel", "thread", "attributes", "score")}
-    assert told == {
-        "title": "t", "body": "b", "url": "u", "channel": "c", "thread": "th", "attributes": {"a": [1, None]}, "score": 2,
-    }  # fmt: skip
+    assert (row["title"], row["body"], row["url"], row["channel"], row["thread"]) == ("t", "b", "u", "c", "th")
+    assert (row["attributes"], row["score"]) == ({"a": [1, None]}, 2)
     assert (row["platform"], row["type"], row["timestamp"], row["is_contribution"]) == ("town", "said", NOON, True)
     assert (row["tenant_id"], row["integration_id"]) == (tenant.id, tenant.integration_id)
 
@@ -65,7 +64,7 @@ def test_a_change_is_written_and_moves_updated_at_only(tenant: Tenant) -> None:
         {"source_parent_id": "other"}, {"source_parent_type": "wrote"},
     ],
 )  # fmt: skip
-def test_a_change_of_any_field_is_noticed(tenant: Tenant, change: dict[str, object]) -> None:
+def test_a_change_of_any_field_is_noticed(tenant: Tenant, change: dict[str, Any]) -> None:
     tenant.say(full())
     before = tenant.versions("activities")
     tenant.say(replace(full(), **change))
@@ -107,7 +106,7 @@ def test_a_parent_is_told_by_its_type_as_well_as_by_its_id(tenant: Tenant) -> No
 
 
 @pytest.mark.parametrize("moved", [{"source_parent_id": "9"}, {"source_parent_type": "wrote"}])
-def test_a_child_that_moves_leaves_its_old_parent(tenant: Tenant, moved: dict[str, str]) -> None:
+def test_a_child_that_moves_leaves_its_old_parent(tenant: Tenant, moved: dict[str, Any]) -> None:
     tenant.say(said("1"), answer("2", "1"))
     tenant.say(answer("2", "1", **moved))
     assert tenant.activity("2")["parent_id"] is None
@@ -168,7 +167,7 @@ def test_what_reappears_is_whole_again(tenant: Tenant) -> None:
 
 
 def test_a_whole_conversation_retracts_what_it_no_longer_holds(tenant: Tenant) -> None:
-    theirs = {"thread": "th", "body": "b"}
+    theirs: dict[str, Any] = {"thread": "th", "body": "b"}
     tenant.say(said("1", **theirs), said("2", **theirs), said("3", type=WROTE, **theirs), said("4", thread="other"))
     tenant.write(RetractMissing(type=SAID, thread="th", present=frozenset({"1"})))
     gone = tenant.rows("SELECT source_id FROM activities WHERE retracted_at IS NOT NULL")
@@ -189,12 +188,19 @@ def test_a_moment_that_was_only_observed_stays_the_first(tenant: Tenant) -> None
     assert tenant.versions("activities") == before
 
 
+def test_an_observed_moment_stays_when_something_else_changes(tenant: Tenant) -> None:
+    seen = said("1", timestamp_source=TimestampSource.OBSERVED, body="before")
+    tenant.say(seen)
+    tenant.say(replace(later(seen, hours=1), body="after"))
+    assert (tenant.activity("1")["timestamp"], tenant.activity("1")["body"]) == (NOON, "after")
+
+
 def test_the_providers_moment_replaces_an_observed_one_and_is_not_replaced_by_one(tenant: Tenant) -> None:
     seen = said("1", timestamp_source=TimestampSource.OBSERVED)
     told = later(said("1"), hours=-1)
     tenant.say(seen)
     tenant.say(told)
-    tenant.say(later(seen, hours=5))
+    tenant.say(replace(later(seen, hours=5), body="new"))
     row = tenant.activity("1")
     assert (row["timestamp"], row["timestamp_source"]) == (told.timestamp, "provider")
 

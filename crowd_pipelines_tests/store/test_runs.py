@@ -83,8 +83,8 @@ def test_a_check_is_not_begun_twice_for_one_tick(tenant: Tenant) -> None:
 def test_an_onboarding_answers_the_request_for_it(tenant: Tenant) -> None:
     tenant.execute("UPDATE integrations SET onboarding_requested_at = now()")
     begin(tenant, onboarding=True)
-    row = tenant.row("SELECT onboarding_requested_at, status, last_check_at FROM integrations")
-    assert row == {"onboarding_requested_at": None, "status": "in_progress", "last_check_at": None}
+    row = tenant.row("SELECT onboarding_requested_at, status FROM integrations")
+    assert row == {"onboarding_requested_at": None, "status": "in_progress"}
 
 
 def test_a_run_is_taken_by_one_worker(tenant: Tenant) -> None:
@@ -241,22 +241,6 @@ def test_a_run_is_not_reopened_beside_another_open_one(tenant: Tenant) -> None:
     begin(tenant)
     with pytest.raises(RunIsOpen, match=str(old.id)):
         reopen(tenant, old)
-
-
-def test_old_runs_are_pruned_with_their_streams_but_records_and_open_runs_stay(tenant: Tenant) -> None:
-    old = tenant.planned_run(Note(name="a"))
-    end_stream(tenant, old, StreamState.PROCESSED)
-    finish(tenant, old)
-    tenant.execute("UPDATE integration_runs SET processed_at = now() - interval '8 days'")
-    recent = tenant.planned_run()
-    finish(tenant, recent)
-    open_run = tenant.run()
-    tenant.execute("UPDATE integration_runs SET created_at = now() - interval '30 days'")
-    with tenant.engine.begin() as conn:
-        assert runs.prune(conn, days=7) == 1
-        left = {run.id for run in runs.find(conn)}
-    assert left == {recent.id, open_run.id}
-    assert tenant.value("SELECT count(*) FROM integration_streams") == 0
 
 
 @pytest.mark.parametrize(

@@ -141,15 +141,16 @@ def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
     site = _site(articles[0].url) if articles else ""
     activities = tuple(records.article_activity(a, site) for a in changed)
     commented = [_comments_stream(a, known.get(_read(a)), onboarding=run.onboarding) for a in articles]
-    goes_on = raw and (run.onboarding or mark.may_go_on(stream, len(raw)))
+    last = articles[-1].id if articles else None
+    goes_on = raw and (run.onboarding or mark.may_go_on(last))
     return StreamResult(
         operations=(UpsertActivities(activities=activities),),
-        last_record=articles[-1].id if articles else None,
+        last_record=last,
         last_record_timestamp=articles[-1].published_at if articles else None,
         new_streams=(*_profiles(activities, site), *(found for found in commented if found)),
-        next_page=stream.model_copy(update={"page": stream.page + 1, "previous": len(raw)}) if goes_on else None,
+        next_page=stream.model_copy(update={"page": stream.page + 1, "previous": last}) if goes_on else None,
         watermarks={
-            stream.subject: mark.after(stream, len(raw)).model_dump(),
+            stream.subject: (mark if raw else mark.ended(stream)).model_dump(),
             **{_seen(article): _digest(article) for article in changed},
         },
         rejected=rejected,

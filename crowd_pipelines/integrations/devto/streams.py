@@ -14,13 +14,13 @@ PATIENCE_WITH_STALE_TREES = 2
 
 
 class ArticlesStream(Stream):
-    """A page of an owner's articles. `previous` is the number of articles on the page before."""
+    """A page of an owner's articles. `previous` is the last article on the page before."""
 
     kind: Literal["articles"] = "articles"
     owner: OwnerKind
     username: str
     page: int = 1
-    previous: int = 0
+    previous: int | None = None
 
     @property
     def label(self) -> str:
@@ -71,29 +71,22 @@ class ProfileStream(Stream):
 
 
 class ListMark(BaseModel):
-    """The watermark of an owner's list: how many articles were on a page that turned out to be the last one, and how
-    many were on the first page.
+    """The watermark of an owner's list: the last article before the empty page that ended it.
 
-    Only an empty page ends a list, since a site may lower the page size. Knowing how many fit saves asking for it.
+    Only an empty page ends a list, since a site may lower the page size. Knowing the last article saves asking for it.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    fits: int = 0
-    first: int = 0
+    last: int | None = None
 
-    def after(self, stream: ArticlesStream, count: int) -> "ListMark":
-        """Return the watermark after a page with so many articles."""
-        if stream.page == 1:
-            return self.model_copy(update={"first": count})
-        if stream.page > 2:
-            return self
-        return self.model_copy(update={"fits": stream.previous - 1 if count else max(self.fits, stream.previous)})
+    def ended(self, stream: ArticlesStream) -> "ListMark":
+        """Return the watermark after the empty page."""
+        return ListMark(last=stream.previous) if stream.page > 1 else self
 
-    def may_go_on(self, stream: ArticlesStream, count: int) -> bool:
-        """Tell whether another page may follow a page with so many articles."""
-        shrunk = stream.page == 1 and count < self.first
-        return count > self.after(stream, count).fits or shrunk
+    def may_go_on(self, last: int | None) -> bool:
+        """Tell whether another page may follow one that ends with this article, None for one that cannot be used."""
+        return last is None or last != self.last
 
 
 class CommentsMark(BaseModel):

@@ -1,24 +1,40 @@
 -- Add activities and change known ones. A row that says the same again is left alone, `updated_at` included.
 -- A moment that was only observed stays the first one.
+-- Parents that are known or among the rows are tied at once, which spares each child a second version.
+WITH given AS (
+    SELECT uuidv7() AS id, fields.*
+    FROM jsonb_to_recordset(CAST(:activities AS jsonb)) AS fields(
+        integration_id uuid, member_id uuid, platform text, type text, source_id text, source_parent_id text,
+        source_parent_type text, thread text, "timestamp" timestamptz, timestamp_source text, title text, body text,
+        url text, channel text, attributes jsonb, score int, is_contribution boolean
+    )
+)
 INSERT INTO activities AS known (
-    tenant_id, integration_id, member_id, platform, type, source_id, source_parent_id, source_parent_type, thread,
-    "timestamp", timestamp_source, title, body, url, channel, attributes, score, is_contribution
+    id, tenant_id, integration_id, member_id, platform, type, source_id, source_parent_id, source_parent_type,
+    parent_id, thread, "timestamp", timestamp_source, title, body, url, channel, attributes, score, is_contribution
 )
-SELECT :tenant_id, integration_id, member_id, platform, type, source_id, source_parent_id, source_parent_type, thread,
-       "timestamp", timestamp_source, title, body, url, channel, attributes, score, is_contribution
-FROM jsonb_to_recordset(CAST(:activities AS jsonb)) AS given(
-    integration_id uuid, member_id uuid, platform text, type text, source_id text, source_parent_id text,
-    source_parent_type text, thread text, "timestamp" timestamptz, timestamp_source text, title text, body text,
-    url text, channel text, attributes jsonb, score int, is_contribution boolean
-)
-ORDER BY platform, type, source_id
+SELECT given.id, :tenant_id, given.integration_id, given.member_id, given.platform, given.type, given.source_id,
+       given.source_parent_id, given.source_parent_type, COALESCE(stored.id, sibling.id), given.thread,
+       given."timestamp", given.timestamp_source, given.title, given.body, given.url, given.channel,
+       given.attributes, given.score, given.is_contribution
+FROM given
+LEFT JOIN LATERAL (
+    SELECT id FROM activities
+    WHERE tenant_id = :tenant_id AND platform = given.platform
+      AND type = given.source_parent_type AND source_id = given.source_parent_id
+    LIMIT 1
+) AS stored ON TRUE
+LEFT JOIN given AS sibling
+  ON sibling.platform = given.platform
+ AND sibling.type = given.source_parent_type AND sibling.source_id = given.source_parent_id
+ORDER BY given.platform COLLATE "C", given.type COLLATE "C", given.source_id COLLATE "C"
 ON CONFLICT (tenant_id, platform, type, source_id) DO UPDATE
 SET member_id = excluded.member_id,
     source_parent_id = excluded.source_parent_id,
     source_parent_type = excluded.source_parent_type,
     parent_id = CASE WHEN (known.source_parent_id, known.source_parent_type)
                           IS NOT DISTINCT FROM (excluded.source_parent_id, excluded.source_parent_type)
-                     THEN known.parent_id END,
+                     THEN known.parent_id ELSE excluded.parent_id END,
     thread = excluded.thread,
     "timestamp" = CASE WHEN excluded.timestamp_source = 'observed' THEN known."timestamp"
                        ELSE excluded."timestamp" END,

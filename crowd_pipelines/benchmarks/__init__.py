@@ -1,0 +1,1 @@
+"""What onboardings and checks cost: `make bench`. Nothing in production imports this."""

@@ -1,0 +1,56 @@
+"""Requests for Dagster runs: one at a time, again when one died, and not for ever."""
+
+import dagster as dg
+import pytest
+
+from crowd_pipelines.defs import tags
+from crowd_pipelines.defs.requests import MAX_LAUNCHES, request_once
+
+
+@dg.job
+def town() -> None:
+    """Nothing."""
+
+
+def ask(instance: dg.DagsterInstance, request: str = "onboarding:1") -> dg.RunRequest | None:
+    return request_once(instance, request, job_name="town", start={"requested": True}, run_tags={"crowd/tenant": "t"})
+
+
+def launched(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, request: str = "onboarding:1") -> None:
+    instance.create_run_for_job(town, tags={tags.REQUEST: request}, status=status)
+
+
+def test_the_request_carries_what_finds_its_run_again(instance: dg.DagsterInstance) -> None:
+    asked = ask(instance)
+    assert asked is not None
+    assert asked.run_key == "onboarding:1:0"
+    assert asked.tags == {tags.REQUEST: "onboarding:1", "crowd/tenant": "t"}
+    assert asked.run_config == {"ops": {"start_runs": {"config": {"requested": True}}}}
+
+
+@pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING", "MANAGED"])
+def test_nothing_is_asked_for_while_a_run_is_under_way(instance: dg.DagsterInstance, status: str) -> None:
+    launched(instance, dg.DagsterRunStatus.FAILURE)
+    launched(instance, dg.DagsterRunStatus(status))
+    assert ask(instance) is None
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "CANCELED"])
+def test_each_run_that_ended_without_effect_makes_a_new_key(instance: dg.DagsterInstance, status: str) -> None:
+    for number in range(1, MAX_LAUNCHES):
+        launched(instance, dg.DagsterRunStatus(status))
+        asked = ask(instance)
+        assert asked is not None
+        assert asked.run_key == f"onboarding:1:{number}"
+
+
+def test_after_so_many_deaths_someone_has_to_look(instance: dg.DagsterInstance) -> None:
+    for _ in range(MAX_LAUNCHES):
+        launched(instance, dg.DagsterRunStatus.FAILURE)
+    assert ask(instance) is None
+    assert ask(instance, "onboarding:2") is not None
+
+
+def test_runs_for_other_requests_do_not_count(instance: dg.DagsterInstance) -> None:
+    launched(instance, dg.DagsterRunStatus.STARTED, "onboarding:2")
+    assert ask(instance) is not None

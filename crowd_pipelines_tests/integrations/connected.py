@@ -1,0 +1,116 @@
+"""An integration that is connected to a sandbox, over a real database, and the requests it makes."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import Engine, text
+
+from crowd_pipelines.framework.clients import ApiClients
+from crowd_pipelines.framework.processor import IntegrationProcessor
+from crowd_pipelines.integrations import registry
+from crowd_pipelines.sandbox.client import Truth
+from crowd_pipelines.sandbox.process import Sandbox
+from crowd_pipelines.settings import Settings
+from crowd_pipelines.store import integrations
+from crowd_pipelines.store.budgets import RateBudget
+from crowd_pipelines.store.integrations import IntegrationRecord
+from crowd_pipelines.store.runs import RunRecord
+from crowd_pipelines.store.vault import Vault, new_key
+
+FAST = "100000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """Onboards and checks as a worker would, and tells what that brought and cost."""
+
+    engine: Engine
+    sandbox: Sandbox
+    record: IntegrationRecord
+    vault: Vault
+
+    @classmethod
+    def to(
+        cls, sandbox: Sandbox, platform: str, *, engine: Engine, monkeypatch: pytest.MonkeyPatch, pace: str = FAST
+    ) -> Self:
+        monkeypatch.setenv(f"CROWD_{platform.upper()}_API_URL", sandbox.api_url(platform))
+        monkeypatch.setenv(f"CROWD_{platform.upper()}_REQUESTS_PER_SECOND", pace)
+        vault, credentials = Vault(new_key()), sandbox.credentials(platform)
+        with engine.begin() as conn:
+            tenant_id = integrations.ensure_tenant(conn, "acme")
+            record = integrations.connect(
+                conn, tenant_id=tenant_id, platform=platform, name="Community", settings=sandbox.settings(platform)
+            )
+            if credentials:
+                integrations.set_credentials(conn, record.id, vault.seal(credentials, record.id))
+        return cls(engine=engine, sandbox=sandbox, record=record, vault=vault)
+
+    def onboard(self) -> RunRecord:
+        processor = self._processor()
+        run_id = processor.start_onboarding(self.record.id)
+        assert run_id is not None
+        run = processor.process(run_id)
+        assert run is not None
+        return run
+
+    def check(self) -> RunRecord:
+        processor = self._processor()
+        [run_id] = processor.process_check([self.record.id])
+        run = processor.process(run_id)
+        assert run is not None
+        return run
+
+    def resume(self, run: RunRecord) -> RunRecord:
+        """What the next worker makes of it when every wait is over."""
+        with self.engine.begin() as conn:
+            conn.execute(text("UPDATE integration_runs SET delayed_until = now() WHERE delayed_until IS NOT NULL"))
+            conn.execute(text("UPDATE integration_streams SET due_at = now() WHERE due_at IS NOT NULL"))
+            conn.execute(text("DELETE FROM rate_budgets"))
+        again = self._processor(owner="next worker").process(run.id)
+        assert again is not None
+        return again
+
+    def truth(self) -> Truth:
+        return self.sandbox.truth(self.record.platform)
+
+    def change(self, what: str, **details: Any) -> dict[str, Any]:
+        [touched] = self.sandbox.change(self.record.platform, [{"do": what, **details}])
+        return touched
+
+    def fault(self, kind: str, **options: Any) -> None:
+        self.sandbox.fault(self.record.platform, kind, **options)
+
+    def asked(self) -> list[str]:
+        """The requests since this was asked last, as addresses below the API's, without the page size."""
+        log = self.sandbox.requests(self.record.platform)
+        self.sandbox.forget_requests(self.record.platform)
+        assert [entry["violation"] for entry in log if entry["violation"]] == []
+        return [_address(entry) for entry in log]
+
+    def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        with self.engine.begin() as conn:
+            return [dict(row) for row in conn.execute(text(sql), values).mappings()]
+
+    def value(self, sql: str, **values: Any) -> Any:
+        [row] = self.rows(sql, **values)
+        [value] = row.values()
+        return value
+
+    def records(self) -> dict[str, list[dict[str, Any]]]:
+        """Every stored record as it is in the database, timestamps included."""
+        tables = ("activities", "members", "member_identities", "organizations", "member_organizations")
+        return {table: self.rows(f"SELECT xmin::text, t.* FROM {table} AS t ORDER BY ctid") for table in tables}
+
+    def _processor(self, owner: str = "worker") -> IntegrationProcessor:
+        settings = Settings()
+        clients = ApiClients(budget=RateBudget(engine=self.engine), vault=self.vault, settings=settings)
+        return IntegrationProcessor(clients=clients, settings=settings, registry=registry(), owner=owner)
+
+
+def _address(entry: dict[str, Any]) -> str:
+    query = {name: value for name, value in entry["query"].items() if name != "per_page"}
+    path = re.sub(r"^/[^/]+/api", "", entry["path"])
+    return path + (f"?{urlencode(query)}" if query else "")

@@ -1,0 +1,78 @@
+"""Records refuse nonsense when they are made, and are storable from then on."""
+
+from dataclasses import FrozenInstanceError
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+
+from crowd_pipelines.model.records import Member
+from crowd_pipelines.model.streams import RetractMissing, Stream, StreamResult, UpdateMembers, UpsertMembers
+from crowd_pipelines_tests.store.tenant import SAID, person, said, upsert
+
+
+class Page(Stream):
+    kind: Literal["page"] = "page"
+    name: str = "a"
+    number: int = 1
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"source_id": ""}, {"timestamp": datetime(2024, 1, 1)}, {"source_parent_id": "1"}, {"source_parent_type": "said"}],  # noqa: DTZ001  the point
+    ids=str,
+)
+def test_an_activity_that_makes_no_sense_is_refused(nonsense: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        said(**{"source_id": "1"} | nonsense)
+
+
+@pytest.mark.parametrize("nonsense", [{"username": "", "source_id": None}, {"joined_at": datetime(2024, 1, 1)}])  # noqa: DTZ001  the point
+def test_a_member_that_makes_no_sense_is_refused(nonsense: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        Member(**{"platform": "town", "username": "ada", "source_id": "1"} | nonsense)
+
+
+def test_an_empty_id_is_none() -> None:
+    member = Member(platform="town", username="Ada", source_id="")
+    assert (member.source_id, member.key) == (None, "name:ada")
+
+
+def test_records_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        said("1").title = "new"  # type: ignore[misc]
+
+
+def test_a_record_does_not_share_what_it_was_made_from() -> None:
+    attributes = {"a": [1]}
+    member = person(attributes=attributes)
+    attributes["a"].append(2)
+    assert member.attributes == {"a": [1]}
+
+
+def test_texts_are_storable_from_the_start() -> None:
+    activity = said("1\x00", title="\ud800", channel="c\x00", attributes={"\x00": ["\udfff"]})
+    bad = "\N{REPLACEMENT CHARACTER}"
+    assert (activity.source_id, activity.title, activity.channel) == (f"1{bad}", bad, f"c{bad}")
+    assert activity.attributes == {bad: [bad]}
+
+
+def test_a_stream_is_known_by_its_kind_and_all_its_fields() -> None:
+    assert Page().key == Page(name="a").key
+    assert len({Page().key, Page(name="b").key, Page(number=2).key}) == 3
+    assert Page().parameters == {"name": "a", "number": 1}
+
+
+def test_a_copy_of_a_stream_has_a_key_of_its_own() -> None:
+    page = Page()
+    assert page.key != page.model_copy(update={"number": 2}).key
+
+
+def test_a_result_counts_what_is_stored() -> None:
+    operations = (
+        upsert(said("1"), said("2")),
+        UpsertMembers(members=(person(),)),
+        UpdateMembers(members=(person(),)),
+        RetractMissing(type=SAID, thread="t", present=frozenset()),
+    )
+    assert StreamResult(operations=operations, sleep=timedelta(hours=1)).records == 4
