@@ -3,15 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from crowd_pipelines.benchmarks import tables
-from crowd_pipelines.benchmarks.first_activity import seconds_to_first_activity
 from crowd_pipelines.benchmarks.onboarding import Measurement, Pass
-from crowd_pipelines.benchmarks.surroundings import environment, temporary_folder
+from crowd_pipelines.benchmarks.surroundings import environment, temporary_folder, without_installation
 
 SIZES = "5000,20000,100000"
 
@@ -27,25 +27,34 @@ def main(
     Times depend on the machine; the ratios and counts hardly do.
     """
     measured = [measure_apart(int(size)) for size in sizes.split(",")]
-    waited = None
-    if first_activity:
-        with temporary_folder() as folder:
-            waited = seconds_to_first_activity(folder)
+    if not as_json:
+        tables.show(measured)
+    waited = first_activity_apart() if first_activity else None
     if as_json:
         told = {"onboardings": [asdict(one) for one in measured], "seconds_to_first_activity": waited}
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
-        return
-    tables.show(measured, waited)
+    elif waited is not None:
+        sys.stdout.write(f"From `connect` to the first activity in the database: {waited:.1f} s\n")
 
 
 def measure_apart(comments: int) -> Measurement:
     """Measure in a fresh process: memory that another measurement once needed would count for this one."""
     with temporary_folder() as folder, environment(folder) as variables:
-        command = [sys.executable, "-m", "crowd_pipelines.benchmarks.onboarding", str(comments)]
-        done = subprocess.run(command, env=variables, check=True, stdout=subprocess.PIPE, text=True)
-    told = json.loads(done.stdout.splitlines()[-1])
+        told = json.loads(_last_line_of("onboarding", str(comments), environment=variables))
     told |= {name: Pass(**told[name]) for name in ("onboarding", "check")}
     return Measurement(**told)
+
+
+def first_activity_apart() -> float:
+    """Return the seconds from `connect` to the first activity, of an installation of its own."""
+    with temporary_folder() as folder:
+        return float(_last_line_of("first_activity", str(folder), environment=without_installation()))
+
+
+def _last_line_of(module: str, argument: str, *, environment: Mapping[str, str]) -> str:
+    command = [sys.executable, "-m", f"crowd_pipelines.benchmarks.{module}", argument]
+    done = subprocess.run(command, env=dict(environment), check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.splitlines()[-1]
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""From `connect` to the first activity in the database, through the real daemon with the instance we ship."""
+"""`python -m crowd_pipelines.benchmarks.first_activity FOLDER`: from `connect` to the first activity in the database.
+
+The real daemon, webserver and code location do it, with the instance we ship, and DEV's own rate limit. Prints seconds.
+"""
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.request import ProxyHandler, Request, build_opener
 
 from sqlalchemy import Engine, text
 
-from crowd_pipelines.benchmarks.surroundings import without_installation
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.stack.local import dagster, installation, migrate
@@ -30,22 +32,24 @@ class TooLate(Exception):
 
 
 def seconds_to_first_activity(folder: Path) -> float:
-    """Run an installation in this empty folder; returns the seconds from the start of the command to the first row."""
+    """Run an installation in an empty folder; returns the seconds from the start of the command to the first row.
+
+    The environment must not lead to another installation.
+    """
     with Sandbox.start(size="small", platforms=["devto"], requests_per_second=PROVIDERS_PACE) as sandbox:
-        variables = {"CROWD_HOME": str(folder), "CROWD_DEVTO_API_URL": sandbox.api_url("devto")}
-        settings = Settings(home=folder)
-        with installation(settings) as installed:
+        os.environ |= {"CROWD_HOME": str(folder), "CROWD_DEVTO_API_URL": sandbox.api_url("devto")}
+        with installation(Settings.load()) as installed:
             migrate(installed)
             with dagster(installed) as url:
                 _wait_for_daemon(url)
-                return _connect_and_wait(database.create(installed.database_url), sandbox, variables)
+                return _connect_and_wait(database.create(installed.database_url), sandbox)
 
 
-def _connect_and_wait(engine: Engine, sandbox: Sandbox, variables: Mapping[str, str]) -> float:
+def _connect_and_wait(engine: Engine, sandbox: Sandbox) -> float:
     began = time.monotonic()
     command = [sys.executable, "-c", _COMMAND, "connect", "devto", "--name", "DEV"]
     command += ["--settings", json.dumps(sandbox.settings("devto"))]
-    subprocess.run(command, env={**without_installation(), **variables}, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True)
     while not _anything_stored(engine):
         if time.monotonic() - began > PATIENCE_SECONDS:
             raise TooLate(f"no activity arrived within {PATIENCE_SECONDS} s of `connect`")
@@ -73,3 +77,7 @@ def _daemon_is_healthy(url: str) -> bool:
     with _DIRECT.open(request, timeout=30) as response:
         statuses = json.load(response)["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
     return all(status["healthy"] for status in statuses if status["required"])
+
+
+if __name__ == "__main__":
+    print(seconds_to_first_activity(Path(sys.argv[1])))

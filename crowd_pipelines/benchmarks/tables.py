@@ -25,12 +25,9 @@ LINES: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
 )
 
 
-def show(measured: Sequence[Measurement], seconds_to_first_activity: float | None) -> None:
+def show(measured: Sequence[Measurement]) -> None:
     """Print a column per onboarding; ratios are to the smallest, and to the same activities written one by one."""
-    console = Console(highlight=False)
-    console.print(_table(measured))
-    if seconds_to_first_activity is not None:
-        console.print(f"From `connect` to the first activity in the database: {seconds_to_first_activity:.1f} s")
+    Console(highlight=False).print(_table(measured))
 
 
 def growth(one: Measurement, smallest: Measurement) -> float:

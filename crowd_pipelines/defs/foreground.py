@@ -37,7 +37,7 @@ def execute(job: dg.JobDefinition, start: Mapping[str, Any]) -> Executed:
 def _error(result: dg.ExecuteInProcessResult) -> str | None:
     failures = [event for event in result.all_events if event.is_step_failure]
     if not failures:
-        return None if result.success else "the Dagster run failed"
+        return None if result.success else f"Dagster run {result.run_id} failed outside of its steps; the UI shows why"
     data = failures[0].step_failure_data
     if data.user_failure_data:
         return data.user_failure_data.description

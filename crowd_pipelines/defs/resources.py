@@ -72,7 +72,7 @@ class LifecycleResource(dg.ConfigurableResource[Any]):
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LifecycleResource"]:
         """Serve one Dagster run; whatever ends it, its integration runs are handed over."""
-        run_id = context.run_id or "none"
+        run_id = context.run.run_id if context.run else "none"
         self._processor = self.new_processor(owner=run_id)
         try:
             yield self

@@ -148,6 +148,8 @@ class IntegrationProcessor:
         if any(run.onboarding for run in open_runs):
             return self.resume([run.id for run in open_runs])
         if requested_only and not open_runs:
-            return Started(passed_over=(f"the onboarding that integration {integration_id} asked for was begun already",))
+            return Started(
+                passed_over=(f"the onboarding that integration {integration_id} asked for was begun already",)
+            )
         transact(self._engine, lambda conn: integrations.request_onboarding(conn, [integration_id]))
         return Started(passed_over=(f"integration {integration_id} is being checked; it is onboarded after that",))

@@ -12,7 +12,7 @@ from crowd_pipelines.settings import Settings
 from crowd_pipelines.stack.processes import Service, StackError, answers, free_port, inherited
 from crowd_pipelines.store import database, migrations
 from crowd_pipelines.store.embedded import EmbeddedPostgres
-from crowd_pipelines.store.vault import new_key
+from crowd_pipelines.store.vault import Vault, new_key
 
 WEBSERVER_SECONDS = 90
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -33,10 +33,14 @@ class Installation:
 
     @property
     def encryption_key(self) -> str:
-        """The key that seals credentials. An embedded database's is made at first use. Raises SettingsError."""
-        if self.settings.database_url is None and self.settings.encryption_key is None:
-            return _own_key(self.home)
-        return self.settings.require_encryption_key()
+        """The key that seals credentials. An embedded database's is made at first use.
+
+        Raises SettingsError when it is not set, VaultError when it is no key.
+        """
+        own = self.settings.database_url is None and self.settings.encryption_key is None
+        key = _own_key(self.home) if own else self.settings.require_encryption_key()
+        Vault(key)  # whoever gets it may be a process that could only fail later, and less clearly
+        return key
 
     def dagster_environment(self) -> dict[str, str]:
         """Return the variables that Dagster's processes need to find the installation."""

@@ -185,7 +185,7 @@ integration_streams = Table(
     CheckConstraint("state IN ('processed', 'skipped', 'error') OR due_at IS NOT NULL", name="claimable"),
     CheckConstraint("state NOT IN ('processed', 'skipped') OR due_at IS NULL", name="over"),
     Index("ix_integration_streams_due", "run_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
-    Index("ix_integration_streams_root", "root_id", "state"),
+    Index("ix_integration_streams_root", "root_id", postgresql_where=text("due_at IS NOT NULL")),
 )
 
 members = Table(

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.store.runs import RunRecord
-from crowd_pipelines.store.streams import Lineage
+from crowd_pipelines.store.streams import Lineage, Root
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -53,3 +53,7 @@ def lineage(of: RunRecord, **told: Any) -> Lineage:
         0,
     )
     return Lineage(**{"root_id": uuid4(), "run_id": of.id, "label": "a root", "waited_seconds": 0.0, **counts, **told})
+
+
+def root(of: RunRecord, *, label: str) -> Root:
+    return Root(root_id=uuid4(), run_id=of.id, label=label)

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, make_url
 
+from crowd_pipelines.defs import retention as defs_retention
 from crowd_pipelines.defs.resources import DatabaseResource
-from crowd_pipelines.defs.retention import retention_job
 from crowd_pipelines.model.streams import RejectedRecord
 from crowd_pipelines.store import database, quarantine, retention, runs, watermarks
 from crowd_pipelines.store.quarantine import Quarantined
@@ -65,7 +65,7 @@ def run_once(instance: dg.DagsterInstance) -> str:
 
 def prune(instance: dg.DagsterInstance, database_url: str) -> dict[str, Any]:
     """The metadata that the job shows."""
-    done = retention_job.execute_in_process(
+    done = defs_retention.retention_job.execute_in_process(
         instance=instance, resources={"database": DatabaseResource(url=database_url)}
     )
     assert done.success
@@ -216,9 +216,20 @@ def test_old_dagster_runs_go_with_their_events_and_logs_and_recent_ones_stay(
     assert old not in logs(instance)
     assert recent in logs(instance)
     with psycopg.connect(storage) as connection:
-        for table in ("runs", "run_tags", "event_logs"):
+        for table in DAGSTER_TABLES:
             rows = connection.execute(f"SELECT count(*) FROM {table} WHERE run_id = %s".encode(), [old])
             assert rows.fetchone() == (0,), table
+
+
+def test_more_dagster_runs_than_are_read_at_once_go(
+    instance: dg.DagsterInstance, storage: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(defs_retention, "_AT_ONCE", 2)
+    for _ in range(5):
+        instance.create_run_for_job(work_job, status=dg.DagsterRunStatus.SUCCESS)
+    age(storage, days=8)
+
+    assert prune(instance, database_url)["dagster_runs"] == 5
 
 
 def test_an_unfinished_dagster_run_stays_however_old(

@@ -12,14 +12,18 @@ from crowd_pipelines.defs.schedules import ticks_of
 from crowd_pipelines.integrations.devto.integration import DevtoIntegration
 from crowd_pipelines_tests.defs.connected import Connected
 
+# Dagster warns of what it does itself.
+pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")
+
 MINUTE = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
 
 
 @pytest.fixture
 def answer(lifecycle: LifecycleResource) -> Any:
     def evaluate() -> Any:
-        context = dg.build_schedule_context(scheduled_execution_time=MINUTE, resources={"lifecycle": lifecycle})
-        return defs.resolve_schedule_def("devto_ticks").evaluate_tick(context)
+        resources = {"lifecycle": lifecycle}
+        with dg.build_schedule_context(scheduled_execution_time=MINUTE, resources=resources) as context:
+            return defs.resolve_schedule_def("devto_ticks").evaluate_tick(context)
 
     return evaluate
 

@@ -91,6 +91,28 @@ class DagsterUi:
         params = {"selector": selector, "partitionNames": list(keys)}
         return str(self._ask(mutation, p=params)["launchPartitionBackfill"]["backfillId"])
 
+    def launch(self, original: DagsterRun) -> str:
+        """Launch the job with the configuration and the tags of another run; the id of the new one."""
+        mutation = """
+        mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {
+          __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+        """
+        params = {
+            "selector": {**LOCATION, "pipelineName": original.job},
+            "runConfigData": original.config,
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in original.tags.items()]},
+        }
+        return str(self._ask(mutation, p=params)["launchRun"]["run"]["runId"])
+
+    def execute_again(self, run_id: str) -> str:
+        """What the button "Re-execute" does; the id of the new run."""
+        mutation = """
+        mutation($p: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $p) {
+          __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+        """
+        params = {"parentRunId": run_id, "strategy": "ALL_STEPS"}
+        return str(self._ask(mutation, p=params)["launchRunReexecution"]["run"]["runId"])
+
     def terminate(self, run_id: str) -> None:
         mutation = """
         mutation($id: String!) { terminateRun(runId: $id) { __typename ... on TerminateRunFailure { message } } }

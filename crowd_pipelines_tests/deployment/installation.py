@@ -24,7 +24,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 COMMAND = str(Path(sys.executable).with_name("crowd-pipelines"))
-LOOKS = 2400
+LOOKS = 4800
 """So many looks, a twentieth of a second apart, before something that does not come is given up."""
 
 

@@ -11,8 +11,8 @@ FROM activities AS a JOIN tenants AS t ON t.id = a.tenant_id LEFT JOIN activitie
 WHERE t.name = %(tenant)s ORDER BY a.type, a.source_id
 """
 _MEMBERS = """
-SELECT (SELECT array_agg(i.platform || ':' || i.identity_key || '=' || i.username ORDER BY 1) FROM member_identities AS i
-        WHERE i.member_id = m.id) AS identities,
+SELECT (SELECT array_agg(i.platform || ':' || i.identity_key || '=' || i.username ORDER BY 1)
+        FROM member_identities AS i WHERE i.member_id = m.id) AS identities,
        m.display_name, m.emails, m.attributes, m.reach, m.score, m.joined_at,
        (SELECT array_agg(o.source_id ORDER BY 1) FROM member_organizations AS mo
         JOIN organizations AS o ON o.id = mo.organization_id WHERE mo.member_id = m.id) AS organizations

@@ -111,6 +111,24 @@ def test_a_backfill_of_two_partitions_onboards_them(deployment: Deployment, ui: 
     assert statuses == [{"status": "done"}]
 
 
+def test_a_launch_that_comes_twice_onboards_once_and_a_person_who_repeats_it_means_it(
+    deployment: Deployment, ui: DagsterUi, tenant: str
+) -> None:
+    deployment.connect(tenant)
+    [first] = ended(deployment, tenant)
+    original = ui.over(first["dagster_run_id"])
+
+    twin = ui.over(ui.launch(original))
+
+    assert (twin.status, twin.tags["crowd/state"]) == ("SUCCESS", "nothing to do")
+    assert runs(deployment.database, tenant, onboarding=True) == [first]
+
+    repeated = ui.over(ui.execute_again(original.id))
+
+    assert (repeated.status, repeated.tags["crowd/state"]) == ("SUCCESS", "processed")
+    assert len(ended(deployment, tenant, count=2)) == 2
+
+
 def test_rejected_credentials_fail_the_dagster_run_with_the_reason_and_show_nowhere(
     deployment: Deployment, ui: DagsterUi, tenant: str
 ) -> None:
@@ -135,4 +153,6 @@ def test_rejected_credentials_fail_the_dagster_run_with_the_reason_and_show_nowh
     assert integration["credentials_rejected_at"] is not None
     assert deployment.database.tables_with(canary) == []
     assert deployment.dagster.tables_with(canary) == []
-    assert [path for path in deployment.home.rglob("*") if path.is_file() and canary.encode() in path.read_bytes()] == []
+    assert [
+        path for path in deployment.home.rglob("*") if path.is_file() and canary.encode() in path.read_bytes()
+    ] == []

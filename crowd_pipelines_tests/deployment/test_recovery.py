@@ -156,7 +156,9 @@ def test_a_long_wait_holds_no_process_and_ends_when_due(
 
     assert dagster_run.status == "SUCCESS"
     assert dagster_run.tags["crowd/state"] == "delayed"
-    assert datetime.fromisoformat(dagster_run.tags["crowd/delayed_until"]) == waits["delayed_until"].replace(microsecond=0)
+    assert datetime.fromisoformat(dagster_run.tags["crowd/delayed_until"]) == waits["delayed_until"].replace(
+        microsecond=0
+    )
     assert timedelta(minutes=58) < waits["delayed_until"] - datetime.now(UTC) <= timedelta(minutes=60)
     assert re.search("429|the budget 'default' is used up", waits["delay_reason"])
     assert ui.runs("QUEUED", "STARTING", "STARTED", integration=str(waits["integration_id"])) == []

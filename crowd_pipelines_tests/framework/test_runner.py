@@ -300,7 +300,9 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing(town: Town) -> None:
     assert (stream["state"], stream["lease_owner"]) == ("processing", "other")
 
 
-@pytest.mark.parametrize("error", [Retryable("503"), CredentialsRejected("401"), ValueError("x")])
+@pytest.mark.parametrize(
+    "error", [Retryable("503"), CredentialsRejected("401"), ValueError("x"), UnexpectedPayload("odd", evidence="x")]
+)
 def test_an_error_of_a_stale_worker_changes_nothing_either(town: Town, error: Exception) -> None:
     def taken_over() -> StreamResult:
         town.tenant.execute("UPDATE integration_streams SET lease_epoch = lease_epoch + 1, lease_owner = 'other'")
@@ -312,6 +314,7 @@ def test_an_error_of_a_stale_worker_changes_nothing_either(town: Town, error: Ex
     assert (stream["state"], stream["lease_owner"], stream["retries"]) == ("processing", "other", 0)
     assert run.state is RunState.DELAYED
     assert town.tenant.value("SELECT credentials_rejected_at FROM integrations") is None
+    assert town.tenant.value("SELECT count(*) FROM quarantined_records") == 0
 
 
 def test_a_stream_that_took_its_worker_down_too_often_is_not_tried_again(town: Town) -> None:

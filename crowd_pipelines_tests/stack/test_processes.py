@@ -14,9 +14,9 @@ from crowd_pipelines_tests.stack.family import Family
 ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}
 
 
-def service(home: Path, *command: str, folder: Path | None = None) -> Service:
+def service(home: Path, *command: str, folder: Path | None = None, grace: float = 15) -> Service:
     log = home / "logs" / "bakery.log"
-    return Service("Bakery", command, log=log, environment=ENVIRONMENT, folder=folder)
+    return Service("Bakery", command, log=log, environment=ENVIRONMENT, folder=folder, grace=grace)
 
 
 def never() -> bool:
@@ -30,6 +30,15 @@ def test_a_service_runs_until_its_block_is_left(tmp_path: Path) -> None:
         assert running.running
     assert not running.running
     assert family.all_gone()
+
+
+@pytest.mark.parametrize(("grace", "said"), [(0.1, ""), (15, "goodbye\n")])
+def test_a_service_has_as_long_to_end_as_it_is_given(tmp_path: Path, grace: float, said: str) -> None:
+    family = Family(tmp_path)
+    command = family.command(trap="trap 'sleep 1; echo goodbye; exit' TERM")
+    with service(tmp_path, *command, grace=grace) as running:
+        family.pids()
+    assert running.log.read_text() == said
 
 
 def test_a_service_gets_the_environment_that_is_given_and_no_other(

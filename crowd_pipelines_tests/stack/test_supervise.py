@@ -37,18 +37,15 @@ def family(tmp_path: Path) -> Iterator[Family]:
 
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(command, stdin=subprocess.PIPE)
 
 
 def end_of(supervisor: subprocess.Popen[bytes]) -> int:
-    """Its exit code, and nobody holds its output open: neither the command's family nor the supervisor's own guard."""
-    assert supervisor.stdout
-    supervisor.stdout.read()
-    supervisor.stdout.close()
-    code = supervisor.wait()
+    """Its exit code."""
+    eventually(lambda: supervisor.poll() is not None, "the supervisor's end")
     if supervisor.stdin:
         supervisor.stdin.close()
-    return code
+    return supervisor.returncode
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 3", 3), ("kill -TERM $$", 128 + 15)])
@@ -57,9 +54,16 @@ def test_the_exit_code_is_passed_on(script: str, code: int) -> None:
 
 
 def test_a_command_that_is_not_there_is_named() -> None:
-    supervisor = start(supervise("no-such-command"))
-    assert supervisor.communicate()[0] == b"no-such-command cannot be started: No such file or directory\n"
-    assert supervisor.returncode == 127
+    done = subprocess.run(supervise("no-such-command"), capture_output=True, text=True, check=False)
+    assert done.stderr == "no-such-command cannot be started: No such file or directory\n"
+    assert done.returncode == 127
+
+
+def test_nobody_is_left_who_holds_the_output_open() -> None:
+    supervisor = subprocess.Popen(supervise("echo", "done"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with supervisor:
+        assert supervisor.stdout
+        assert supervisor.stdout.read() == b"done\n"
 
 
 def test_all_end_when_the_starter_is_killed(family: Family, tmp_path: Path) -> None:

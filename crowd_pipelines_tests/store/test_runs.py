@@ -26,9 +26,9 @@ def take(tenant: Tenant, run: RunRecord, owner: str = "other") -> RunRecord | No
         return runs.take(conn, run.id, owner=owner)
 
 
-def delay(tenant: Tenant, run: RunRecord, until: datetime) -> None:
+def delay(tenant: Tenant, run: RunRecord, until: datetime, reason: str = "because") -> None:
     with tenant.engine.begin() as conn:
-        runs.delay(conn, run, until=until, reason="because")
+        runs.delay(conn, run, until=until, reason=reason)
 
 
 def finish(tenant: Tenant, run: RunRecord) -> bool:
@@ -136,11 +136,12 @@ def test_a_plan_and_its_mark_are_one(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("hours", [(1, 5), (5, 1)])
-def test_of_several_delays_the_latest_moment_counts(tenant: Tenant, hours: tuple[int, int]) -> None:
+def test_of_several_delays_the_latest_moment_counts_with_its_reason(tenant: Tenant, hours: tuple[int, int]) -> None:
     run, now = tenant.run(), datetime.now(UTC)
     for hour in hours:
-        delay(tenant, run, now + timedelta(hours=hour))
-    assert tenant.read_run(run).delayed_until == now + timedelta(hours=5)
+        delay(tenant, run, now + timedelta(hours=hour), f"{hour} hours")
+    delayed = tenant.read_run(run)
+    assert (delayed.delayed_until, delayed.delay_reason) == (now + timedelta(hours=5), "5 hours")
 
 
 def test_a_delayed_run_is_taken_when_its_time_has_come_and_not_before(tenant: Tenant) -> None:

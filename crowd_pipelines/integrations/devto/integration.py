@@ -6,7 +6,7 @@ for the comments of changed articles. Profiles are looked up once per day and pe
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
@@ -133,7 +133,8 @@ class DevtoIntegration(Integration[DevtoSettings, DevtoCredentials, DevtoApi]):
 
 def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
     raw = run.api.articles(stream.owner, stream.username, stream.page)
-    articles, rejected = _usable(Article, raw)
+    rejected: list[RejectedRecord] = []
+    articles = list(_usable(Article, raw, rejected))
     known = run.read_watermarks([stream.subject, *map(_seen, articles), *map(_read, articles)])
     mark = ListMark.model_validate(known.get(stream.subject, {}))
     # Nothing is known to be unchanged in an onboarding: it mends whatever is missing.
@@ -153,7 +154,7 @@ def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
             stream.subject: (mark if raw else mark.ended(stream)).model_dump(),
             **{_seen(article): _digest(article) for article in changed},
         },
-        rejected=rejected,
+        rejected=tuple(rejected),
     )
 
 
@@ -180,7 +181,8 @@ def _comments(stream: CommentsStream, run: Run) -> StreamResult:
     except Gone as gone:
         # Unpublished since the list was read, or never to be had: asked again when the list shows a change.
         return StreamResult(skipped=str(gone), watermarks=_mark(stream, stale=0))
-    comments, rejected = _usable(Comment, [node.raw for node in nodes if not node.withheld])
+    rejected: list[RejectedRecord] = []
+    comments = _usable(Comment, (node.raw for node in nodes if not node.withheld), rejected)
     parents = {node.id_code: node.parent for node in nodes}
     article = (stream.article_id, stream.title, stream.url)
     site = _site(stream.url)
@@ -195,7 +197,7 @@ def _comments(stream: CommentsStream, run: Run) -> StreamResult:
         last_record_timestamp=activities[-1].timestamp if activities else None,
         new_streams=tuple(_profiles(activities, site)),
         watermarks=_mark(stream, stale=stale),
-        rejected=rejected,
+        rejected=tuple(rejected),
     )
 
 
@@ -216,9 +218,10 @@ def _retracted(stream: CommentsStream, nodes: Sequence[CommentNode], *, stale: i
 
 
 def _profile(stream: ProfileStream, run: Run) -> StreamResult:
-    profiles, rejected = _usable(Profile, [run.api.profile(stream.user_id)])
+    rejected: list[RejectedRecord] = []
+    profiles = _usable(Profile, [run.api.profile(stream.user_id)], rejected)
     members = tuple(records.profile_member(profile, stream.site) for profile in profiles)
-    return StreamResult(operations=(UpsertMembers(members=members),), rejected=rejected)
+    return StreamResult(operations=(UpsertMembers(members=members),), rejected=tuple(rejected))
 
 
 def _profiles(activities: Iterable[Activity], site: str) -> Iterable[ProfileStream]:
@@ -227,18 +230,15 @@ def _profiles(activities: Iterable[Activity], site: str) -> Iterable[ProfileStre
     return [ProfileStream(user_id=int(user_id), site=site) for user_id in ids]
 
 
-def _usable(wanted: type[T], raw: Sequence[Any]) -> tuple[list[T], tuple[RejectedRecord, ...]]:
-    """Return the records that can be used, and the others with the reason."""
-    good: list[T] = []
-    bad: list[RejectedRecord] = []
+def _usable(wanted: type[T], raw: Iterable[Any], rejected: list[RejectedRecord]) -> Iterator[T]:
+    """Yield the records that can be used; the others go to `rejected` with the reason."""
     for item in raw:
         try:
-            good.append(wanted.model_validate(item))
+            yield wanted.model_validate(item)
         except ValidationError as error:
             problems = error.errors(include_input=False, include_url=False, include_context=False)
             reason = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems)
-            bad.append(RejectedRecord(reason=f"{wanted.__name__.lower()}: {reason}", payload=_alone(item)))
-    return good, tuple(bad)
+            rejected.append(RejectedRecord(reason=f"{wanted.__name__.lower()}: {reason}", payload=_alone(item)))
 
 
 def _alone(item: Any) -> Any:

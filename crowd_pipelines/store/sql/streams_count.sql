@@ -13,7 +13,7 @@ SELECT root.id AS root_id,
        coalesce(sum(stream.members), 0) AS members,
        coalesce(sum(stream.quarantined), 0) AS quarantined
 FROM integration_streams AS root
-JOIN integration_streams AS stream ON stream.root_id = root.id
+JOIN integration_streams AS stream ON stream.run_id = root.run_id AND stream.root_id = root.id
 WHERE root.run_id = ANY(:run_ids) AND root.id = root.root_id
   AND (CAST(:roots AS uuid[]) IS NULL OR root.id = ANY(CAST(:roots AS uuid[])))
 GROUP BY root.id, root.label, root.run_id

@@ -470,12 +470,21 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
-    op.create_index("ix_integration_streams_root", "integration_streams", ["root_id", "state"], unique=False)
+    op.create_index(
+        "ix_integration_streams_root",
+        "integration_streams",
+        ["root_id"],
+        unique=False,
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:
-
-    op.drop_index("ix_integration_streams_root", table_name="integration_streams")
+    op.drop_index(
+        "ix_integration_streams_root",
+        table_name="integration_streams",
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
     op.drop_index(
         "ix_integration_streams_due",
         table_name="integration_streams",
