@@ -18,7 +18,7 @@ topology: venv ## run docker-compose.yml's services as processes; ARGS="--once" 
 	@exec $(BIN)/python -m crowd_pipelines_tests.deployment.topology $(ARGS)
 
 test: venv ## run the tests; ARGS="-k name" for some of them
-	@exec $(BIN)/python -m pytest --numprocesses auto $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
 
 lint: venv ## check style, formatting, types and who imports whom
 	$(BIN)/ruff check .

@@ -2,14 +2,10 @@
 
 from datetime import datetime
 
-import pytest
-
 from crowd_pipelines.sandbox.devto.platform import API_KEY
 from crowd_pipelines_tests.deployment.dagster_ui import DagsterUi
 from crowd_pipelines_tests.deployment.installation import Deployment, Row, eventually
 from crowd_pipelines_tests.deployment.tenancy import records, runs
-
-pytestmark = pytest.mark.xdist_group("deployment")
 
 MOST_EVENTS = {"check": 80, "onboarding": 400}
 

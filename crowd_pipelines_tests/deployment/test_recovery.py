@@ -11,8 +11,6 @@ from crowd_pipelines_tests.deployment.dagster_ui import DagsterUi
 from crowd_pipelines_tests.deployment.installation import Deployment, Row, ancestors, eventually
 from crowd_pipelines_tests.deployment.tenancy import records, runs
 
-pytestmark = pytest.mark.xdist_group("recovery")
-
 
 def only_run(deployment: Deployment, tenant: str) -> Row | None:
     """The tenant's onboarding: there must never be two."""
@@ -131,7 +129,6 @@ def test_a_run_that_was_terminated_in_the_ui_waits_for_a_person(
     ui.terminate(before["dagster_run_id"])
     terminated = ui.over(before["dagster_run_id"])
     deployment.sandbox.clear_faults()
-
     canceled = in_state(deployment, tenant, "error")
     one_more_look(ui)
 
@@ -150,8 +147,8 @@ def test_a_long_wait_holds_no_process_and_ends_when_due(
     deployment.sandbox.fault("devto", "rate_limit", path="/api/comments", retry_after="3600", after=10, times=1)
     deployment.connect(tenant)
 
+    dagster_run = ui.over(in_state(deployment, tenant, "delayed")["dagster_run_id"])
     waits = in_state(deployment, tenant, "delayed")
-    dagster_run = ui.over(waits["dagster_run_id"])
     asked = len(deployment.sandbox.requests("devto"))
 
     assert dagster_run.status == "SUCCESS"

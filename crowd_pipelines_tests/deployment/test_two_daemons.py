@@ -6,15 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-import pytest
-
 from crowd_pipelines.stack.processes import Service
 from crowd_pipelines_tests.deployment.conftest import settled
 from crowd_pipelines_tests.deployment.dagster_ui import DagsterUi
 from crowd_pipelines_tests.deployment.installation import Deployment, Row, eventually
 from crowd_pipelines_tests.deployment.tenancy import runs
-
-pytestmark = pytest.mark.xdist_group("recovery")
 
 PLACES = ("North", "East", "South", "West")
 

@@ -176,10 +176,6 @@ def test_one_run_that_fails_holds_no_other_up(tenant: Tenant, script: Script) ->
 def test_a_slow_phase_keeps_the_lease_of_its_run(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "HEARTBEAT_SECONDS", 0.02)
     beaten = threading.Event()
-    patch = Patch()
-
-    class SlowPatch:
-        """Planning during which the lease runs out, unless somebody beats."""
 
     def slow(script: Script) -> Patch:
         town.tenant.execute("UPDATE integration_runs SET leased_until = now() - interval '1 s'")
@@ -188,7 +184,7 @@ def test_a_slow_phase_keeps_the_lease_of_its_run(town: Town, monkeypatch: pytest
                 beaten.set()
                 break
             beaten.wait(0.02)
-        return patch
+        return Patch()
 
     monkeypatch.setattr(type(town.integration), "postprocess", lambda self, run, summary: slow(run.api))
     assert town.onboard().state is RunState.PROCESSED

@@ -116,6 +116,13 @@ def test_a_tree_with_a_comment_that_does_not_say_which_it_is_retracts_nothing_th
     assert {a.source_id: a.source_parent_id for a in activities(result)} == {"2k03": "2k02", "2k05": "2k04"}
 
 
+def test_an_answer_to_a_comment_that_does_not_say_which_it_is_answers_the_one_above(forem: Forem) -> None:
+    tree = payload("comments")
+    del tree[0]["children"][0]["id_code"]
+    found = {a.source_id: a for a in activities(forem.read(COMMENTS, tree))}
+    assert found["2k03"].source_parent_id == "2k01"
+
+
 @pytest.mark.parametrize("user", ["missing", "olaf", {"user_id": 9}])
 def test_a_comment_without_a_user_is_kept_as_evidence_and_not_taken_for_a_deleted_one(forem: Forem, user: Any) -> None:
     tree = payload("comments")
