@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from crowd_pipelines.cli.console import CommandError
 from crowd_pipelines.framework.clients import ApiClients
 from crowd_pipelines.framework.integration import Integration
+from crowd_pipelines.framework.lifecycle import Lifecycle
 from crowd_pipelines.framework.processor import IntegrationProcessor
 from crowd_pipelines.integrations import registry
 from crowd_pipelines.settings import Settings
@@ -47,7 +48,7 @@ class Session:
         """Return a processor of this command's own."""
         clients = ApiClients(budget=RateBudget(engine=self.engine), vault=self.vault, settings=self.settings)
         return IntegrationProcessor(
-            clients=clients, settings=self.settings, registry=self.platforms, owner="command line"
+            Lifecycle(clients=clients, settings=self.settings, registry=self.platforms, owner="command line")
         )
 
     def integration(self, integration_id: UUID) -> IntegrationRecord:

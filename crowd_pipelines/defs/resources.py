@@ -99,7 +99,7 @@ class LifecycleResource(dg.ConfigurableResource[Any]):
         if self.slice_seconds is not None:
             settings = settings.model_copy(update={"slice_seconds": self.slice_seconds})
         return IntegrationProcessor(
-            clients=self.api_clients.clients(), settings=settings, registry=registry(), owner=owner
+            Lifecycle(clients=self.api_clients.clients(), settings=settings, registry=registry(), owner=owner)
         )
 
     def totals(self, platform: str) -> Totals:

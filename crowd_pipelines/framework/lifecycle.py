@@ -9,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from crowd_pipelines.framework.attempts import describe
 from crowd_pipelines.framework.clients import ApiClients, ConfigurationInvalid
 from crowd_pipelines.framework.integration import Integration, RunSummary
-from crowd_pipelines.framework.runner import HEARTBEAT_SECONDS, Runner, describe, reject_credentials
+from crowd_pipelines.framework.runner import HEARTBEAT_SECONDS, Runner, reject_credentials
 from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.framework.work import RunWork, open_work
 from crowd_pipelines.framework.workers import Workers
@@ -31,9 +32,9 @@ P = ParamSpec("P")
 
 logger = logging.getLogger(__name__)
 
-PLAN_ATTEMPTS = 5
-PLAN_STEP = timedelta(minutes=5)
-"""Planning that fails for a passing reason is tried again after n steps, so often."""
+MAX_RETRIES = 5
+RETRY_STEP = timedelta(minutes=5)
+"""A step of the lifecycle that fails for a passing reason is tried again after n times this, so often."""
 
 
 class Lifecycle:
@@ -54,8 +55,8 @@ class Lifecycle:
     ) -> None:
         self.slice = slice_ or Slice(settings.slice_seconds)
         self._clients = clients
-        self._engine = clients.budget.engine
-        self._registry = registry
+        self.engine = clients.budget.engine
+        self.registry = registry
         self._owner = owner
         self._priority = settings.attribute_priority
         self._works: dict[UUID, RunWork] = {}
@@ -79,12 +80,12 @@ class Lifecycle:
 
     def mine(self) -> list[UUID]:
         """Return the integration runs that this worker has in hand."""
-        held = transact(self._engine, lambda conn: runs.of_worker(conn, self._owner))
+        held = transact(self.engine, lambda conn: runs.of_worker(conn, self._owner))
         return [run.id for run in held if run.state is RunState.PROCESSING]
 
     def handled(self) -> list[RunRecord]:
         """Return all integration runs that this worker took last, whatever became of them."""
-        return transact(self._engine, lambda conn: runs.of_worker(conn, self._owner))
+        return transact(self.engine, lambda conn: runs.of_worker(conn, self._owner))
 
     def fetch(self, run: RunRecord, claimed: ClaimedStream) -> StreamResult:
         """Process a stream without claiming or writing anything: a look at what its page gives."""
@@ -105,17 +106,17 @@ class Lifecycle:
 
     def roots(self, run_ids: Sequence[UUID]) -> list[Root]:
         """Return the root streams, in the order in which they were planned."""
-        return transact(self._engine, lambda conn: streams.roots(conn, run_ids))
+        return transact(self.engine, lambda conn: streams.roots(conn, run_ids))
 
     def lineages(self, run_ids: Sequence[UUID], roots: Sequence[UUID] | None = None) -> list[Lineage]:
         """Return what has become of root streams and all that descend from them."""
-        return transact(self._engine, lambda conn: streams.lineages(conn, run_ids, roots))
+        return transact(self.engine, lambda conn: streams.lineages(conn, run_ids, roots))
 
     def process_streams(self, run_ids: Sequence[UUID], roots: Sequence[UUID] | None = None) -> None:
         """Work the queue; with `roots`, until their lineages are done. Other lineages progress meanwhile."""
         if self._runner is None:
             works = [work for work in map(self._work, run_ids) if work and self._phase(work.run.id, self._check_limit)]
-            self._runner = Runner(self._engine, works, owner=self._owner, slice_=self.slice, priority=self._priority)
+            self._runner = Runner(self.engine, works, owner=self._owner, slice_=self.slice, priority=self._priority)
         self._runner.drain(roots)
 
     def postprocess(self, run_ids: Sequence[UUID]) -> list[RunRecord]:
@@ -148,11 +149,11 @@ class Lifecycle:
         run = self._read(run_id)
         if run and run.dagster_run_id == self._owner and run.state is RunState.PROCESSING:
             return run
-        return transact(self._engine, lambda conn: runs.take(conn, run_id, owner=self._owner))
+        return transact(self.engine, lambda conn: runs.take(conn, run_id, owner=self._owner))
 
     def _open(self, run: RunRecord) -> RunWork:
-        record = transact(self._engine, lambda conn: integrations.get(conn, run.integration_id))
-        integration = self._registry.get(run.platform)
+        record = transact(self.engine, lambda conn: integrations.get(conn, run.integration_id))
+        integration = self.registry.get(run.platform)
         if record is None or integration is None:
             raise ConfigurationInvalid(
                 f"no platform {run.platform!r} is registered; install the package that brings it, "
@@ -209,13 +210,13 @@ class Lifecycle:
         if due is not None:
             waits_for_retry = due > datetime.now(UTC)
             reason = "failed streams wait for another try" if waits_for_retry else "the slice was over"
-            transact(self._engine, lambda conn: runs.delay(conn, run, until=due, reason=reason))
+            transact(self.engine, lambda conn: runs.delay(conn, run, until=due, reason=reason))
             return
         self._finish(work)
 
     def _finish(self, work: RunWork) -> None:
         run = work.run
-        transact(self._engine, lambda conn: link_late(conn, run.tenant_id, run.platform, since=run.created_at))
+        transact(self.engine, lambda conn: link_late(conn, run.tenant_id, run.platform, since=run.created_at))
         summary = _summary(self.lineages([run.id]))
         patch = self._while_beating(work, lambda: work.integration.postprocess(work.context, summary))
 
@@ -227,7 +228,7 @@ class Lifecycle:
                 return
             integrations.patch(conn, run.integration_id, settings=patch.settings, state=patch.state)
 
-        transact(self._engine, write)
+        transact(self.engine, write)
 
     def _stop(self, work: RunWork, error: Exception) -> None:
         """End or delay an integration run that cannot go on now."""
@@ -241,13 +242,14 @@ class Lifecycle:
                 self._delay(run, error.until, str(error))
             case CredentialsRejected():
                 self._write(reject_credentials, run, str(error))
-            case Retryable() if run.attempt <= PLAN_ATTEMPTS:
-                self._delay(run, now + PLAN_STEP * run.attempt, describe(error))
+            case Retryable() if run.retries < MAX_RETRIES:
+                until = now + RETRY_STEP * (run.retries + 1)
+                self._write(runs.delay, run, until=until, reason=describe(error), failed=True)
             case _:
                 self._write(runs.fail, run, describe(error))
 
     def _delay(self, run: RunRecord, until: datetime, reason: str) -> None:
-        transact(self._engine, lambda conn: runs.delay(conn, run, until=until, reason=reason))
+        transact(self.engine, lambda conn: runs.delay(conn, run, until=until, reason=reason))
 
     def _while_beating(self, work: RunWork, task: Callable[[], T]) -> T:
         """Run a part of the lifecycle in a thread, keeping the lease meanwhile. Raises what the task raises."""
@@ -265,10 +267,10 @@ class Lifecycle:
         return cast("T", value)
 
     def _read(self, run_id: UUID) -> RunRecord | None:
-        return transact(self._engine, lambda conn: runs.get(conn, run_id))
+        return transact(self.engine, lambda conn: runs.get(conn, run_id))
 
     def _write(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return transact(self._engine, lambda conn: function(conn, *args, **kwargs))
+        return transact(self.engine, lambda conn: function(conn, *args, **kwargs))
 
 
 def _outcome(task: Callable[[], T]) -> tuple[T | None, Exception | None]:

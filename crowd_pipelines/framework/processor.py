@@ -1,18 +1,13 @@
 """The integration processor: what is due, and starting it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from crowd_pipelines.framework.clients import ApiClients
-from crowd_pipelines.framework.integration import Integration
 from crowd_pipelines.framework.lifecycle import Lifecycle
-from crowd_pipelines.framework.slices import Slice
-from crowd_pipelines.settings import Settings
 from crowd_pipelines.store import integrations, runs
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.runs import RunRecord
@@ -44,22 +39,13 @@ class IntegrationProcessor:
     Knows nothing of who launched it: a Dagster run, a command, or a test.
     """
 
-    def __init__(
-        self,
-        *,
-        clients: ApiClients,
-        settings: Settings,
-        registry: Mapping[str, Integration[Any, Any, Any]],
-        owner: str,
-        slice_: Slice | None = None,
-    ) -> None:
-        self._engine = clients.budget.engine
-        self._registry = registry
-        self.lifecycle = Lifecycle(clients=clients, settings=settings, registry=registry, owner=owner, slice_=slice_)
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self.lifecycle = lifecycle
+        self._engine = lifecycle.engine
 
     def process_tick(self, platform: str, now: datetime) -> Tick:
         """Tell which integrations of a platform are due for a check. Changes nothing."""
-        interval = self._registry[platform].ticks_between_checks
+        interval = self.lifecycle.registry[platform].ticks_between_checks
         if interval < 0:
             return Tick(due=(), number=0, of=interval)
         minute = now.astimezone(UTC).replace(second=0, microsecond=0)

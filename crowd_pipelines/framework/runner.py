@@ -9,28 +9,33 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
+from crowd_pipelines.framework.attempts import (
+    Attempt,
+    describe,
+    ending_of,
+    evidence_of,
+    page_of,
+    pauses,
+    process,
+    unwritable,
+)
 from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.framework.work import RunWork
 from crowd_pipelines.framework.workers import Workers
-from crowd_pipelines.http.errors import CredentialsRejected, Gone, ProviderError, RateLimited, UnexpectedPayload
-from crowd_pipelines.http.metering import metered
+from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, UnexpectedPayload
 from crowd_pipelines.http.redaction import redact
 from crowd_pipelines.model.states import StreamState
-from crowd_pipelines.model.streams import RejectedRecord, Stream, StreamResult
+from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines.store import integrations, pages, quarantine, runs, streams
 from crowd_pipelines.store.database import connection_lost, transact
-from crowd_pipelines.store.pages import FinishedPage
-from crowd_pipelines.store.quarantine import Quarantined
 from crowd_pipelines.store.runs import RunRecord
-from crowd_pipelines.store.streams import ClaimedStream, Ending
+from crowd_pipelines.store.streams import ClaimedStream
 
 T = TypeVar("T")
 
@@ -46,19 +51,6 @@ GROUP_PAGES = 64
 GROUP_RECORDS = 1_000
 STOP_GRACE_SECONDS = 5
 """How long a stopped worker waits for requests under way before it gives their streams back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """What came of processing a claimed stream: a page, or an error as a value."""
-
-    work: RunWork
-    claimed: ClaimedStream
-    stream: Stream | None
-    outcome: StreamResult | Exception
-    follow: bool
-    requests: int
-    waited_seconds: float
 
 
 class Runner:
@@ -121,8 +113,8 @@ class Runner:
             return not self._slice.over and run_id in self._active and run_id not in self._pausing
 
         def task() -> Attempt:
-            attempt = _process(work, claimed, wanted)
-            if _pauses(attempt.outcome):
+            attempt = process(work, claimed, wanted)
+            if pauses(attempt.outcome):
                 # Told by the thread that learns it: until the commit, others would go on asking.
                 self._pausing.add(run_id)
             return attempt
@@ -154,14 +146,14 @@ class Runner:
         """Commit pages together; if one of them cannot be written, each on its own."""
         if not attempts:
             return
-        group = [_page(attempt) for attempt in attempts]
+        group = [page_of(attempt) for attempt in attempts]
         try:
             committed = self._transact(lambda conn: pages.commit(conn, group, priority=self._priority))
         except Exception as error:
             if connection_lost(error):
                 raise
             if len(attempts) == 1:
-                self._fail(attempts[0], _unwritable(error))
+                self._fail(attempts[0], unwritable(error))
                 return
             for attempt in attempts:
                 self._commit_pages([attempt])
@@ -186,7 +178,7 @@ class Runner:
         """Give the stream back unharmed and let the whole integration run wait."""
 
         def write(conn: Connection) -> None:
-            ending = _ending(attempt.claimed, StreamState.PENDING, attempt=attempt, retry_after=0)
+            ending = ending_of(attempt.claimed, StreamState.PENDING, attempt=attempt, retry_after=0)
             if streams.end(conn, [ending]):
                 runs.delay(conn, attempt.work.run, until=until, reason=reason)
 
@@ -195,7 +187,7 @@ class Runner:
 
     def _reject(self, attempt: Attempt, reason: str) -> None:
         def write(conn: Connection) -> None:
-            if streams.end(conn, [_ending(attempt.claimed, StreamState.ERROR, attempt=attempt, error=reason)]):
+            if streams.end(conn, [ending_of(attempt.claimed, StreamState.ERROR, attempt=attempt, error=reason)]):
                 reject_credentials(conn, attempt.work.run, reason)
 
         self._transact(write)
@@ -205,7 +197,7 @@ class Runner:
         """Count an attempt; the last one fails the stream for good. What cannot be explained is kept as evidence."""
         failures = attempt.claimed.retries + 1
         wait = RETRY_STEP.total_seconds() * failures * random.uniform(0.8, 1.2)  # noqa: S311  jitter
-        ending = _ending(
+        ending = ending_of(
             attempt.claimed,
             StreamState.ERROR,
             attempt=attempt,
@@ -216,13 +208,13 @@ class Runner:
 
         def write(conn: Connection) -> None:
             if streams.end(conn, [ending]) and isinstance(error, UnexpectedPayload):
-                quarantine.add(conn, [_evidence(attempt, error)])
+                quarantine.add(conn, [evidence_of(attempt, error)])
 
         self._transact(write)
 
     def _bury(self, claimed: ClaimedStream) -> None:
         error = f"took its worker down {claimed.crashes} times; not tried again"
-        ending = _ending(claimed, StreamState.ERROR, attempt=None, error=error)
+        ending = ending_of(claimed, StreamState.ERROR, attempt=None, error=error)
         self._transact(lambda conn: streams.end(conn, [ending]))
 
     def _beat(self) -> None:
@@ -253,105 +245,7 @@ class Runner:
         return transact(self._engine, write)
 
 
-def describe(error: Exception) -> str:
-    """Return an error as text for people: redacted, with the class when the message alone would not explain it."""
-    text = str(error) if isinstance(error, ProviderError) else f"{type(error).__name__}: {error}"
-    return redact(text)
-
-
 def reject_credentials(conn: Connection, run: RunRecord, reason: str) -> None:
     """End an integration run whose credentials the provider refuses, and let no check ask again."""
     runs.fail(conn, run, f"{reason} Connect the integration again with credentials that work.")
     integrations.reject_credentials(conn, run.integration_id)
-
-
-def _process(work: RunWork, claimed: ClaimedStream, wanted: Callable[[], bool]) -> Attempt:
-    stream, follow = None, False
-    outcome: StreamResult | Exception
-    with metered() as meter:
-        try:
-            if not wanted():
-                raise SliceOver  # noqa: TRY301  what is only queued goes back, like what is interrupted
-            stream = work.integration.load_stream(claimed.name, claimed.metadata)
-            outcome = work.integration.process_stream(stream, work.context)
-            follow = _wants_next_page(work, stream, outcome)
-        except Gone as gone:
-            outcome = StreamResult(skipped=str(gone))
-        except Exception as error:
-            outcome = error
-            if not isinstance(error, ProviderError | SliceOver):
-                logger.exception("%s of %s failed", claimed.label, work.run.integration_key)
-    return Attempt(
-        work=work,
-        claimed=claimed,
-        stream=stream,
-        outcome=outcome,
-        follow=follow,
-        requests=meter.requests,
-        waited_seconds=meter.waited_seconds,
-    )
-
-
-def _pauses(outcome: StreamResult | Exception) -> bool:
-    """Tell whether nothing more of the integration run may be asked for now."""
-    if isinstance(outcome, StreamResult):
-        return outcome.sleep is not None or outcome.resume_at is not None
-    return isinstance(outcome, RateLimited | CredentialsRejected)
-
-
-def _wants_next_page(work: RunWork, stream: Stream, result: StreamResult) -> bool:
-    if result.next_page is None or work.run.onboarding:
-        return True
-    return not work.integration.is_processing_finished(stream=stream, result=result, run=work.context)
-
-
-def _page(attempt: Attempt) -> FinishedPage:
-    if attempt.stream is None or not isinstance(attempt.outcome, StreamResult):
-        raise TypeError(f"{attempt.claimed.label} has no page to commit")
-    return FinishedPage(
-        run=attempt.work.run,
-        claimed=attempt.claimed,
-        stream=attempt.stream,
-        result=attempt.outcome,
-        follow=attempt.follow,
-        limit=attempt.work.limit,
-        requests=attempt.requests,
-        waited_seconds=attempt.waited_seconds,
-    )
-
-
-def _ending(
-    claimed: ClaimedStream,
-    state: StreamState,
-    *,
-    attempt: Attempt | None,
-    error: str | None = None,
-    retry_after: float | None = None,
-    failed: int = 0,
-) -> Ending:
-    return Ending(
-        stream=claimed,
-        state=state,
-        error=error,
-        retry_after=retry_after,
-        failed=failed,
-        requests=attempt.requests if attempt else 0,
-        waited_seconds=attempt.waited_seconds if attempt else 0.0,
-    )
-
-
-def _evidence(attempt: Attempt, error: UnexpectedPayload) -> Quarantined:
-    run = attempt.work.run
-    return Quarantined(
-        tenant_id=run.tenant_id,
-        integration_id=run.integration_id,
-        stream=attempt.claimed,
-        record=RejectedRecord(reason=describe(error), payload=error.evidence),
-    )
-
-
-def _unwritable(error: Exception) -> Exception:
-    """Return the error of a page that cannot be stored, whether the database refused it or it is no JSON."""
-    if isinstance(error, DBAPIError) and error.orig:
-        return UnexpectedPayload(f"the page cannot be written: {str(error.orig).strip().splitlines()[0]}")
-    return UnexpectedPayload(f"the page cannot be written: {describe(error)}")

@@ -44,7 +44,7 @@ def failure(outcome: Outcome, request: Request, answer: Answer) -> ProviderError
     """The error for an answer that is neither good nor a refusal for rate."""
     match outcome:
         case Outcome.CREDENTIALS:
-            remedy = "The credentials are not accepted: reconnect the integration with valid ones."
+            remedy = "The credentials are not accepted."
             return CredentialsRejected(f"{_told(request, answer)} {remedy}")
         case Outcome.GONE:
             return Gone(f"{_told(request, answer)} It is gone or not visible to these credentials; it is skipped.")

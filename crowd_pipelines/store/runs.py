@@ -57,6 +57,7 @@ class RunRecord:
     error: str | None
     dagster_run_id: str | None
     attempt: int
+    retries: int
     lease_epoch: int
     created_at: datetime
 
@@ -152,13 +153,17 @@ def plan(conn: Connection, run: RunRecord, roots: Sequence[Stream]) -> bool:
     return True
 
 
-def delay(conn: Connection, run: RunRecord, *, until: datetime, reason: str) -> None:
-    """Let the rest of an integration run wait; of several reasons the latest moment counts."""
+def delay(conn: Connection, run: RunRecord, *, until: datetime, reason: str, failed: bool = False) -> None:
+    """Let the rest of an integration run wait; of several reasons the latest moment counts.
+
+    `failed` says that a step of its lifecycle failed, and will be tried again then.
+    """
     conn.execute(
         _mine(run).values(
             state=RunState.DELAYED,
             delayed_until=func.greatest(table.c.delayed_until, until),
             delay_reason=case((table.c.delayed_until >= until, table.c.delay_reason), else_=reason),
+            retries=table.c.retries + (1 if failed else 0),
             updated_at=func.now(),
         )
     )
@@ -207,6 +212,7 @@ def finish(conn: Connection, run: RunRecord) -> bool:
             .values(
                 status=IntegrationStatus.DONE,
                 error=None,
+                credentials_rejected_at=None,
                 onboarded_at=func.coalesce(integrations.c.onboarded_at, func.now()),
                 updated_at=func.now(),
             )

@@ -140,6 +140,7 @@ integration_runs = Table(
     _optional_text("error"),
     Column("dagster_run_id", Text, index=True),
     _count("attempt"),
+    _count("retries"),
     _optional_text("lease_owner"),
     _count("lease_epoch"),
     _moment("leased_until"),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from crowd_pipelines.framework.clients import ApiClients
 from crowd_pipelines.framework.integration import Connector, Integration, Patch, RunContext, RunSummary
+from crowd_pipelines.framework.lifecycle import Lifecycle
 from crowd_pipelines.framework.processor import IntegrationProcessor
 from crowd_pipelines.framework.slices import Slice
 from crowd_pipelines.model.records import Activity, ActivityType, MemberAttribute
@@ -172,7 +173,9 @@ class Town:
         settings = Settings()
         clients = ApiClients(budget=RateBudget(engine=self.tenant.engine), vault=self.vault, settings=settings)
         known = {PLATFORM: self.integration} if registry is None else registry
-        return IntegrationProcessor(clients=clients, settings=settings, registry=known, owner=owner, slice_=slice_)
+        return IntegrationProcessor(
+            Lifecycle(clients=clients, settings=settings, registry=known, owner=owner, slice_=slice_)
+        )
 
     def open(self, *, onboarding: bool = True) -> UUID:
         processor, wanted = self.processor(), self.tenant.integration_id

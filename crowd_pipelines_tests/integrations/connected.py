@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from crowd_pipelines.framework.clients import ApiClients
+from crowd_pipelines.framework.lifecycle import Lifecycle
 from crowd_pipelines.framework.processor import IntegrationProcessor
 from crowd_pipelines.integrations import registry
 from crowd_pipelines.sandbox.client import Truth
@@ -107,7 +108,7 @@ class Connected:
     def _processor(self, owner: str = "worker") -> IntegrationProcessor:
         settings = Settings()
         clients = ApiClients(budget=RateBudget(engine=self.engine), vault=self.vault, settings=settings)
-        return IntegrationProcessor(clients=clients, settings=settings, registry=registry(), owner=owner)
+        return IntegrationProcessor(Lifecycle(clients=clients, settings=settings, registry=registry(), owner=owner))
 
 
 def _address(entry: dict[str, Any]) -> str:

@@ -123,7 +123,7 @@ class CommentNode:
     @property
     def withheld(self) -> bool:
         """Tell whether the comment was deleted or hidden; one that lacks its user altogether is broken instead."""
-        return isinstance(self.raw, dict) and "user" in self.raw and not self.raw["user"]
+        return bool(self._get("user") == {})
 
     @property
     def children(self) -> list[Any]:

@@ -97,7 +97,7 @@ def size(nodes: Any) -> int:
     count = 0
     for node in nodes:
         record = node if isinstance(node, dict) else {}
-        count += bool(record.get("user", "broken"))
+        count += record.get("user") != {}
         count += size(record.get("children"))
     return count
 

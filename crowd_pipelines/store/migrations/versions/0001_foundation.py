@@ -265,6 +265,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("dagster_run_id", sa.Text(), nullable=True),
         sa.Column("attempt", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("retries", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("lease_epoch", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("leased_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
