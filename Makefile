@@ -3,7 +3,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo topology test lint constraints
+.PHONY: screenshots help venv demo topology test lint constraints
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,3 +28,6 @@ lint: venv ## check style, formatting, types and who imports whom
 
 constraints: ## pin the newest versions that pyproject.toml allows, all of them, into constraints.txt
 	@exec scripts/constraints.sh $(PYTHON)
+
+screenshots: venv ## take the pictures of docs/images anew from a running demo; needs a local Chromium
+	@exec $(BIN)/python scripts/screenshots.py $(ARGS)

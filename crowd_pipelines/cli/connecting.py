@@ -30,9 +30,12 @@ def connect(
     name: Annotated[str, typer.Option(help="What you call this connection.")],
     settings: Annotated[str, typer.Option(help="What to read, as JSON.")] = "{}",
     credentials: Annotated[
-        str,
-        typer.Option(help="JSON, or where it is: @file, - for standard input, env:NAME for a variable."),
-    ] = "{}",
+        str | None,
+        typer.Option(
+            help="JSON, or where it is: @file, - for standard input, env:NAME for a variable. Those stored before "
+            "stay if none are given."
+        ),
+    ] = None,
     tenant: Annotated[str, typer.Option(help="Whose community it is.")] = "default",
     onboarding: Annotated[bool, typer.Option(help="Read the whole history now.")] = True,
     as_json: JsonOption = False,
@@ -42,7 +45,7 @@ def connect(
     The same tenant, platform and name again changes that connection.
     """
     wanted = _json_object(settings, "--settings")
-    secret = _json_object(_read(credentials), "--credentials")
+    secret = None if credentials is None else _json_object(_read(credentials), "--credentials")
     with session() as current:
         record = add(
             current, platform, tenant=tenant, name=name, settings=wanted, credentials=secret, onboarding=onboarding
@@ -84,17 +87,28 @@ def add(
     tenant: str,
     name: str,
     settings: Mapping[str, Any],
-    credentials: Mapping[str, Any],
+    credentials: Mapping[str, Any] | None,
     onboarding: bool = True,
 ) -> IntegrationRecord:
-    """Store a connection whose settings and credentials were found to work, and ask for its onboarding."""
-    _check(current, platform, settings, credentials)
+    """Store a connection whose settings and credentials were found to work, and ask for its onboarding.
+
+    Without `credentials`, those that a connection of this name has stay.
+    """
+    current.platform(platform)
     vault = current.vault
+    known = transact(current.engine, lambda conn: integrations.named(conn, tenant, platform, name))
+    if credentials is None and known is not None:
+        stored = transact(current.engine, lambda conn: integrations.credentials(conn, known.id, vault))
+        _check(current, platform, settings, stored)
+    else:
+        _check(current, platform, settings, credentials or {})
 
     def write(conn: Connection) -> IntegrationRecord:
         tenant_id = integrations.ensure_tenant(conn, tenant)
         record = integrations.connect(conn, tenant_id=tenant_id, platform=platform, name=name, settings=settings)
-        integrations.set_credentials(conn, record.id, vault.seal(credentials, record.id))
+        if credentials is not None:
+            sealed = vault.seal(credentials, record.id) if credentials else None
+            integrations.set_credentials(conn, record.id, sealed)
         if onboarding:
             integrations.request_onboarding(conn, [record.id])
         return record

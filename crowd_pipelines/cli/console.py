@@ -33,7 +33,7 @@ def fail(message: str) -> int:
 
 def tell(message: str) -> None:
     """Print a line for people; programs read standard output."""
-    err.print(message)
+    err.print(message, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -48,7 +48,8 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str) ->
         return
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for name, value in rows[0].items():
-        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
+        number = isinstance(value, int | float)
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name == "id")
     for row in rows:
         table.add_row(*(escape(_shown(value)) for value in row.values()))
     out.print(table)

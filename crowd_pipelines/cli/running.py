@@ -100,9 +100,10 @@ def _require_free(current: Session, wanted: Sequence[IntegrationRecord]) -> None
     open_runs = transact(current.engine, lambda conn: runs.find(conn, integration_ids=ids, open_only=True))
     if open_runs:
         run = open_runs[0]
+        at_work = run.state is RunState.PROCESSING
+        remedy = "wait for its end" if at_work else f"go on with it: crowd-pipelines continue-run -r {run.id}"
         raise CommandError(
-            f"{run.integration_name} is being read already: integration run {run.id} is {run.state}. "
-            f"Wait for its end, or go on with it at once: crowd-pipelines continue-run -r {run.id}"
+            f"{run.integration_name} is being read already: integration run {run.id} is {run.state}; {remedy}"
         )
 
 

@@ -1,6 +1,7 @@
 """`up` and `demo`: the whole installation on this machine."""
 
 import os
+import shlex
 import shutil
 import signal
 import time
@@ -60,7 +61,8 @@ def demo(
         sandbox = stack.enter_context(
             Sandbox.start(size=size, requests_per_second=DEMO_REQUESTS_PER_SECOND, until=datetime.now(UTC), evolve=20)
         )
-        os.environ.update(_demo_environment(home, sandbox))
+        environment = _demo_environment(home, sandbox)
+        os.environ.update(environment)
         current = stack.enter_context(session())
         url = stack.enter_context(dagster(current.installed, port=port))
         tell(f"Dagster is at {url}; connecting {', '.join(sandbox.platforms)} ...")
@@ -73,7 +75,9 @@ def demo(
             raise CommandError(f"{failed} integrations did not end well; `crowd-pipelines runs` says why")
         out.print(f"Dagster is at [bold]{url}[/]")
         if not once:
-            tell("Have a look at the jobs, the partitions and the assets. Ctrl-C stops everything.")
+            tell("Have a look at the jobs, the partitions and the assets. For the commands, in another terminal:")
+            tell(f"  . {_exports(home, environment)}")
+            tell("Ctrl-C stops everything.")
             _wait_for_ever()
 
 
@@ -97,6 +101,13 @@ def _demo_environment(home: Path, sandbox: Sandbox) -> Mapping[str, str]:
     pace = str(DEMO_REQUESTS_PER_SECOND * 0.8)
     paces = {f"CROWD_{name.upper()}_REQUESTS_PER_SECOND": pace for name in sandbox.platforms}
     return {"CROWD_HOME": str(home), **urls, **paces}
+
+
+def _exports(home: Path, environment: Mapping[str, str]) -> Path:
+    """Write a file that lets a shell's commands find the demo; returns it."""
+    path = home / "environment.sh"
+    path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
+    return path
 
 
 def _connect(current: Session, sandbox: Sandbox, platform: str) -> IntegrationRecord:

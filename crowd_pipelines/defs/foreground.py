@@ -8,6 +8,9 @@ import dagster as dg
 
 from crowd_pipelines.defs import tags
 
+_HERE = "__repository__@crowd_pipelines.definitions"
+"""The code location as our workspace files name it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executed:
@@ -28,7 +31,7 @@ def execute(job: dg.JobDefinition, start: Mapping[str, Any]) -> Executed:
                 # The event log has it all; in a terminal it would tear the progress apart.
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
-            tags={tags.ONBOARDING: str(bool(start.get("onboarding"))).lower()},
+            tags={tags.ONBOARDING: str(bool(start.get("onboarding"))).lower(), tags.CODE_LOCATION: _HERE},
             raise_on_error=False,
         )
     return Executed(run_id=result.run_id, success=result.success, error=_error(result))

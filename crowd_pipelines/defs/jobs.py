@@ -6,7 +6,9 @@ import dagster as dg
 
 from crowd_pipelines.defs import ops, tags
 from crowd_pipelines.defs.partitions import integrations_of
+from crowd_pipelines.framework.clients import base_url
 from crowd_pipelines.framework.integration import Integration
+from crowd_pipelines.settings import Settings
 
 
 def job_for(integration: Integration[Any, Any, Any]) -> dg.JobDefinition:
@@ -21,7 +23,10 @@ def job_for(integration: Integration[Any, Any, Any]) -> dg.JobDefinition:
         partitions_def=integrations_of(integration.platform),
         executor_def=dg.in_process_executor,
         tags={tags.PLATFORM: integration.platform},
-        metadata={"checked every (minutes)": integration.ticks_between_checks, "API": integration.api_url},
+        metadata={
+            "minutes between checks": integration.ticks_between_checks,
+            "API": base_url(integration, Settings.load()),
+        },
     )
     def lifecycle() -> None:
         planned = ops.get_streams(ops.create_member_attributes(ops.preprocess(ops.start_runs())))

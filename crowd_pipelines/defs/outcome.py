@@ -11,7 +11,7 @@ from crowd_pipelines.store.integrations import Totals
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.streams import Lineage
 
-_COUNTS = ("streams", "processed", "skipped", "failed", "activities", "members", "quarantined", "requests")
+_COUNTS = ("activities", "members", "streams", "skipped", "failed", "quarantined", "requests")
 
 
 def tags_of(runs: Sequence[RunRecord]) -> dict[str, str]:
@@ -39,8 +39,8 @@ def metadata_of(lineages: Sequence[Lineage]) -> dict[str, Any]:
     waited = sum(lineage.waited_seconds for lineage in lineages)
     rate = round(1000 * counts["requests"] / counts["activities"], 1) if counts["activities"] else None
     return {
-        "pages": counts["processed"],
         **counts,
+        "pages": sum(lineage.processed for lineage in lineages),
         "unfinished": sum(lineage.unfinished for lineage in lineages),
         "waiting_seconds": round(waited, 1),
         **({"requests_per_1000_activities": rate} if rate is not None else {}),

@@ -42,7 +42,7 @@ def onboarding_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefiniti
         jobs=list(jobs.values()),
         minimum_interval_seconds=3,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches an onboarding for every integration that asks for one (`onboarding_requested_at`), and "
+        description="Launches an onboarding for every integration that asks for one (onboarding_requested_at), and "
         "keeps one partition per integration.",
     )
 

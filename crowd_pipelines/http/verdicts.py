@@ -64,6 +64,8 @@ def refusal(request: Request, answer: Answer, until: datetime) -> RateLimited:
 def _told(request: Request, answer: Answer, instead: str = "") -> str:
     """One sentence: what was asked, what came, and how it begins."""
     start = " ".join(_evidence(answer).split())[:_EXCERPT]
+    if start.startswith("<"):
+        start = ""  # a page of markup tells people nothing; the status does
     came = f"{answer.status} {_phrase(answer.status)}".strip() + (f", {instead}" if instead else "")
     said = f': "{start}"' if start else ""
     return redact(f"{request} answered {came}{said}.", answer.secrets)

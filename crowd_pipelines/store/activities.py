@@ -25,7 +25,7 @@ from crowd_pipelines.store.schema import activities as table
 
 T = TypeVar("T")
 
-STATEMENT_ROWS = 2_000
+STATEMENT_ROWS = 1_000
 """Activities written at once: a page of ten thousand must not fill the memory as text, too."""
 
 

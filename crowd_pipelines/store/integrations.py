@@ -84,14 +84,14 @@ def connect(
     return _record(conn.execute(select(*_COLUMNS).where(found)).mappings().one())
 
 
-def set_credentials(conn: Connection, integration_id: UUID, sealed: Sealed) -> None:
-    """Store sealed credentials; new ones may be tried again, whatever became of the old ones."""
+def set_credentials(conn: Connection, integration_id: UUID, sealed: Sealed | None) -> None:
+    """Store sealed credentials, or none; new ones may be tried, whatever became of the old ones."""
     conn.execute(
         update(table)
         .where(table.c.id == integration_id)
         .values(
-            credentials=sealed.data,
-            credentials_key_id=sealed.key_id,
+            credentials=sealed.data if sealed else None,
+            credentials_key_id=sealed.key_id if sealed else None,
             credentials_rejected_at=None,
             error=None,
             updated_at=func.now(),
@@ -127,6 +127,17 @@ def find(
     if key is not None:
         wanted = wanted.where(table.c.key == key)
     return [_record(row) for row in conn.execute(wanted).mappings()]
+
+
+def named(conn: Connection, tenant: str, platform: str, name: str) -> IntegrationRecord | None:
+    """Return the integration of this name, None when there is none."""
+    wanted = (
+        select(*_COLUMNS)
+        .join(tenants, tenants.c.id == table.c.tenant_id)
+        .where(tenants.c.name == tenant, table.c.platform == platform, table.c.name == name)
+    )
+    row = conn.execute(wanted).mappings().one_or_none()
+    return _record(row) if row else None
 
 
 def request_onboarding(conn: Connection, ids: Sequence[UUID]) -> None:

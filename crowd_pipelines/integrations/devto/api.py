@@ -102,37 +102,27 @@ class Comment(Payload):
 class CommentNode:
     """A place in the tree of an article's comments, before anyone has looked into it.
 
-    `parent` is the id of the nearest comment above that has one. Deleted and hidden comments keep their place with an
-    empty user and a placeholder for a body.
+    `id_code` is the comment's id in base 26, if it has one, `parent` that of the nearest comment above that has one.
+    Deleted and hidden comments are `withheld`: they keep their place with an empty user and a placeholder for a body;
+    one that lacks its user altogether is broken instead. `created_at` is as the provider says it.
     """
 
-    raw: Any
+    id_code: str | None
     parent: str | None
+    created_at: str
+    withheld: bool
 
-    @property
-    def id_code(self) -> str | None:
-        """The comment's id in base 26, if it has one."""
-        id_code = self._get("id_code")
-        return None if id_code in (None, "") else str(id_code)
-
-    @property
-    def created_at(self) -> str:
-        """When the comment was written, as the provider says it."""
-        return str(self._get("created_at") or "")
-
-    @property
-    def withheld(self) -> bool:
-        """Tell whether the comment was deleted or hidden; one that lacks its user altogether is broken instead."""
-        return bool(self._get("user") == {})
-
-    @property
-    def children(self) -> list[Any]:
-        """The answers to it."""
-        children = self._get("children")
-        return children if isinstance(children, list) else []
-
-    def _get(self, name: str) -> Any:
-        return self.raw.get(name) if isinstance(self.raw, dict) else None
+    @classmethod
+    def of(cls, raw: Any, parent: str | None) -> "CommentNode":
+        """Return the place of a comment of any shape."""
+        fields = raw if isinstance(raw, dict) else {}
+        id_code = fields.get("id_code")
+        return cls(
+            id_code=None if id_code in (None, "") else str(id_code),
+            parent=parent,
+            created_at=str(fields.get("created_at") or ""),
+            withheld="user" in fields and not fields["user"],
+        )
 
 
 class DevtoApi:
@@ -149,14 +139,20 @@ class DevtoApi:
             return self._list(f"/organizations/{username}/articles", paging)
         return self._list("/articles", {"username": username, **paging})
 
-    def comments(self, article_id: int) -> Iterator[CommentNode]:
-        """Yield every comment of an article, parents before children. Raises Gone when it is not published."""
-        waiting = [CommentNode(raw=raw, parent=None) for raw in reversed(self._list("/comments", {"a_id": article_id}))]
+    def comments(self, article_id: int) -> Iterator[tuple[CommentNode, Any]]:
+        """Yield every comment of an article, parents before children. Raises Gone when it is not published.
+
+        A comment that was read is let go, since some articles have ten thousand.
+        """
+        waiting: list[tuple[Any, str | None]] = [
+            (raw, None) for raw in reversed(self._list("/comments", {"a_id": article_id}))
+        ]
         while waiting:
-            node = waiting.pop()
-            yield node
-            above = node.id_code or node.parent
-            waiting += [CommentNode(raw=child, parent=above) for child in reversed(node.children)]
+            raw, parent = waiting.pop()
+            node = CommentNode.of(raw, parent)
+            yield node, raw
+            above = node.id_code or parent
+            waiting += [(child, above) for child in reversed(_children(raw))]
 
     def profile(self, user_id: int) -> dict[str, Any]:
         """Return a person's profile. Raises Gone when there is none."""
@@ -184,3 +180,8 @@ class DevtoApi:
         if not isinstance(body, dict):
             raise UnexpectedPayload(f"{path} answered {type(body).__name__}, not an object", evidence=str(body))
         return body
+
+
+def _children(raw: Any) -> list[Any]:
+    children = raw.get("children") if isinstance(raw, dict) else None
+    return children if isinstance(children, list) else []

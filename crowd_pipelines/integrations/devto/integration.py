@@ -176,29 +176,35 @@ def _comments_stream(article: Article, known: Json | None, *, onboarding: bool) 
 
 
 def _comments(stream: CommentsStream, run: Run) -> StreamResult:
+    rejected: list[RejectedRecord] = []
     try:
-        nodes = list(run.api.comments(stream.article_id))
+        nodes, activities = _tree(stream, run, rejected)
     except Gone as gone:
         # Unpublished since the list was read, or never to be had: asked again when the list shows a change.
         return StreamResult(skipped=str(gone), watermarks=_mark(stream, stale=0))
-    rejected: list[RejectedRecord] = []
-    comments = _usable(Comment, (node.raw for node in nodes if not node.withheld), rejected)
-    parents = {node.id_code: node.parent for node in nodes}
-    article = (stream.article_id, stream.title, stream.url)
-    site = _site(stream.url)
-    activities = tuple(
-        records.comment_activity(comment, parent=parents.get(comment.id_code), article=article, site=site)
-        for comment in comments
-    )
     stale = stream.stale + 1 if stream.outdated(nodes) else 0
     return StreamResult(
         operations=(UpsertActivities(activities=activities), _retracted(stream, nodes, stale=stale)),
         last_record=activities[-1].source_id if activities else None,
         last_record_timestamp=activities[-1].timestamp if activities else None,
-        new_streams=tuple(_profiles(activities, site)),
+        new_streams=tuple(_profiles(activities, _site(stream.url))),
         watermarks=_mark(stream, stale=stale),
         rejected=tuple(rejected),
     )
+
+
+def _tree(
+    stream: CommentsStream, run: Run, rejected: list[RejectedRecord]
+) -> tuple[list[CommentNode], tuple[Activity, ...]]:
+    """Return every place in the tree, and the comments that can be used."""
+    article, site = (stream.article_id, stream.title, stream.url), _site(stream.url)
+    nodes: list[CommentNode] = []
+    activities: list[Activity] = []
+    for node, raw in run.api.comments(stream.article_id):
+        nodes.append(node)
+        for comment in _usable(Comment, [] if node.withheld else [raw], rejected):
+            activities.append(records.comment_activity(comment, parent=node.parent, article=article, site=site))
+    return nodes, tuple(activities)
 
 
 def _mark(stream: CommentsStream, *, stale: int) -> Mapping[str, Json]:

@@ -10,15 +10,7 @@ branch_labels = None
 depends_on = None
 
 
-def _lacks_uuidv7() -> bool:
-    version = op.get_context().dialect.server_version_info
-    return version is not None and version < (18,)
-
-
 def upgrade() -> None:
-    if _lacks_uuidv7():
-        # Older servers lack uuidv7(): random ids serve, if less compactly. PostgreSQL 18's own takes precedence.
-        op.execute("CREATE FUNCTION uuidv7() RETURNS uuid LANGUAGE sql VOLATILE AS 'SELECT gen_random_uuid()'")
     op.create_table(
         "rate_budgets",
         sa.Column("key", sa.Text(), nullable=False),
@@ -535,5 +527,3 @@ def downgrade() -> None:
     op.drop_table("integrations")
     op.drop_table("tenants")
     op.drop_table("rate_budgets")
-    if _lacks_uuidv7():
-        op.execute("DROP FUNCTION uuidv7()")
