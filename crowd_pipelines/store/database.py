@@ -73,17 +73,26 @@ def create(url: str, *, pool_size: int = 10) -> Engine:
     )
 
 
+OLDEST_SERVER = 18
+"""The major version of PostgreSQL from which on uuidv7() makes ids that sort by time."""
+
+
 def check(engine: Engine) -> None:
-    """Raise DatabaseUnavailable when the database cannot be reached."""
+    """Raise DatabaseUnavailable when the database cannot be reached, or is too old."""
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            version = int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
     except OperationalError as error:
         where = engine.url.render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
         raise DatabaseUnavailable(
             f"the database {where} cannot be reached: {reason}. Check that it runs and that CROWD_DATABASE_URL is right"
         ) from None
+    if version < OLDEST_SERVER:
+        raise DatabaseUnavailable(
+            f"the database is PostgreSQL {version}; {OLDEST_SERVER} or newer is needed. Upgrade it, or unset "
+            "CROWD_DATABASE_URL for an embedded one"
+        )
 
 
 def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
