@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +41,7 @@ def up(*, port: _PortOption = 3000) -> None:
     with _stopped_by_signals(), session() as current, dagster(current.installed, port=port) as url:
         out.print(f"Dagster is at [bold]{url}[/]")
         tell("Connect a place from another terminal: crowd-pipelines connect --help. Ctrl-C stops everything.")
-        _wait_for_ever()
+        _wait_for_ctrl_c()
 
 
 def demo(
@@ -54,7 +54,7 @@ def demo(
 
     Every demo begins afresh, in `.crowd/demo`. New comments keep arriving, so that checks find something.
     """
-    home = Settings.load().home / "demo"
+    home = Settings.load().home.absolute() / "demo"
     with _stopped_by_signals(), ExitStack() as stack:
         tell("Starting PostgreSQL, the simulated providers and Dagster ...")
         stack.enter_context(_fresh_database(home))
@@ -78,7 +78,7 @@ def demo(
             tell("Have a look at the jobs, the partitions and the assets. For the commands, in another terminal:")
             tell(f"  . {_exports(home, environment)}")
             tell("Ctrl-C stops everything.")
-            _wait_for_ever()
+            _wait_for_ctrl_c()
 
 
 @contextmanager
@@ -129,9 +129,11 @@ def _wait_until_over(current: Session, ids: list[UUID]) -> int:
     return sum(one.run is not None and one.run.error is not None for one in progress.standings(current.engine, ids))
 
 
-def _wait_for_ever() -> None:
-    while True:
-        time.sleep(3600)
+def _wait_for_ctrl_c() -> None:
+    """Return when the command is asked to end: that is how it ends well."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
 
 
 @contextmanager

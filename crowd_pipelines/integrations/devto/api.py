@@ -104,7 +104,7 @@ class CommentNode:
 
     `id_code` is the comment's id in base 26, if it has one, `parent` that of the nearest comment above that has one.
     Deleted and hidden comments are `withheld`: they keep their place with an empty user and a placeholder for a body;
-    one that lacks its user altogether is broken instead. `created_at` is as the provider says it.
+    any other user that cannot be used is a defect instead. `created_at` is as the provider says it.
     """
 
     id_code: str | None
@@ -121,7 +121,7 @@ class CommentNode:
             id_code=None if id_code in (None, "") else str(id_code),
             parent=parent,
             created_at=str(fields.get("created_at") or ""),
-            withheld="user" in fields and not fields["user"],
+            withheld=bool(fields.get("user") == {}),
         )
 
 

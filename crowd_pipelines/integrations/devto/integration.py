@@ -202,8 +202,10 @@ def _tree(
     activities: list[Activity] = []
     for node, raw in run.api.comments(stream.article_id):
         nodes.append(node)
-        for comment in _usable(Comment, [] if node.withheld else [raw], rejected):
-            activities.append(records.comment_activity(comment, parent=node.parent, article=article, site=site))
+        activities.extend(
+            records.comment_activity(comment, parent=node.parent, article=article, site=site)
+            for comment in _usable(Comment, [] if node.withheld else [raw], rejected)
+        )
     return nodes, tuple(activities)
 
 
