@@ -3,7 +3,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: screenshots help venv demo topology test lint constraints
+.PHONY: screenshots help venv demo topology bench test lint constraints
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: venv ## onboard a simulated community and open Dagster; ARGS="..." for opt
 
 topology: venv ## run docker-compose.yml's services as processes; ARGS="--once" to end after an onboarding
 	@exec $(BIN)/python -m crowd_pipelines_tests.deployment.topology $(ARGS)
+
+bench: venv ## measure onboardings of growing size, some minutes; ARGS="--sizes 5000" for one
+	@exec $(BIN)/python -m crowd_pipelines.benchmarks $(ARGS)
 
 test: venv ## run the tests; ARGS="-k name" for some of them
 	@exec $(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)

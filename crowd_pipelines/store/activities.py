@@ -19,14 +19,11 @@ from crowd_pipelines.model.streams import (
     UpsertMembers,
 )
 from crowd_pipelines.store import members as member_store
-from crowd_pipelines.store.database import encode, query
+from crowd_pipelines.store.database import encode, portions, query
 from crowd_pipelines.store.members import IdentityKey, MemberRow, Resolved
 from crowd_pipelines.store.schema import activities as table
 
 T = TypeVar("T")
-
-STATEMENT_ROWS = 1_000
-"""Activities written at once: a page of ten thousand must not fill the memory as text, too."""
 
 
 class NewActivity(NamedTuple):
@@ -121,10 +118,10 @@ def _write_activities(
     # In order, so that writers do not wait for each other in circles.
     ordered = [distinct[key] for key in sorted(distinct)]
     new: list[NewActivity] = []
-    for start in range(0, len(ordered), STATEMENT_ROWS):
+    for portion in portions(ordered):
         rows = [
             _row(activity, integration_id, resolved[activity.member.platform, activity.member.key])
-            for integration_id, activity in ordered[start : start + STATEMENT_ROWS]
+            for integration_id, activity in portion
         ]
         new += _write_rows(conn, tenant_id, rows)
     return new

@@ -1,7 +1,7 @@
 """Connections: one engine per process, and the URL in the form each driver wants."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import resources
@@ -18,6 +18,8 @@ from crowd_pipelines.model.text import clean_json
 T = TypeVar("T")
 
 _JSON = json.JSONEncoder(ensure_ascii=False)
+
+STATEMENT_ROWS = 1_000
 
 PATIENCE_SECONDS = 150
 """How long work waits for a database that went away; restarts and failovers take about that."""
@@ -153,6 +155,12 @@ _GOING_AWAY = ("57P01", "57P02", "57P03", "53300")
 def query(name: str) -> TextClause:
     """Return the statement in `sql/<name>.sql`."""
     return text(resources.files("crowd_pipelines.store").joinpath(f"sql/{name}.sql").read_text("utf-8"))
+
+
+def portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield rows in as many at once as a statement should carry: a page of ten thousand must not fill the memory."""
+    for start in range(0, len(rows), STATEMENT_ROWS):
+        yield rows[start : start + STATEMENT_ROWS]
 
 
 def encode(rows: Iterable[Mapping[str, Any]]) -> Jsonb:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ARRAY, Connection, Uuid, any_, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from crowd_pipelines.model.records import Member, Organization
-from crowd_pipelines.store.database import encode, query
+from crowd_pipelines.store.database import encode, portions, query
 from crowd_pipelines.store.schema import member_organizations, members, organizations
 
 IdentityKey = tuple[str, str]
@@ -59,15 +59,19 @@ def resolve(
 def load(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, MemberRow]:
     """Return members, locked until the transaction ends, in an order that keeps writers from deadlocks."""
     columns = [members.c[name] for name in MemberRow.__slots__]
-    rows = conn.execute(select(*columns).where(members.c.id.in_(ids)).order_by(members.c.id).with_for_update())
+    rows = conn.execute(
+        select(*columns)
+        .where(members.c.id == any_(literal(list(ids), ARRAY(Uuid))))
+        .order_by(members.c.id)
+        .with_for_update()
+    )
     return {row["id"]: MemberRow(**{**row, "emails": tuple(row["emails"])}) for row in rows.mappings()}
 
 
 def write(conn: Connection, tenant_id: UUID, rows: Sequence[MemberRow]) -> None:
     """Add these members, or change them where they are known."""
-    if rows:
-        encoded = encode([_row(row) for row in rows])
-        conn.execute(query("members_write"), {"tenant_id": tenant_id, "members": encoded})
+    for portion in portions(rows):
+        conn.execute(query("members_write"), {"tenant_id": tenant_id, "members": encode(map(_row, portion))})
 
 
 def merge(known: MemberRow, seen: Member, priority: Sequence[str]) -> MemberRow:

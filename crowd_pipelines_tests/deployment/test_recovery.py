@@ -167,7 +167,7 @@ def test_a_long_wait_holds_no_process_and_ends_when_due(
 
     # As if the hour had passed.
     deployment.database.execute("UPDATE integration_runs SET delayed_until = now() WHERE id = %(id)s", id=waits["id"])
-    deployment.database.execute("UPDATE rate_budgets SET closed_until = now()")
+    deployment.database.execute("UPDATE rate_budgets SET closed_until = now(), next_free_at = now()")
     after = in_state(deployment, tenant, "processed")
 
     assert (after["id"], after["attempt"]) == (waits["id"], 2)
