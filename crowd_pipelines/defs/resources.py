@@ -1,7 +1,10 @@
 """Resources: the database, the rate budget, the API clients, and the lifecycle that uses them."""
 
 import contextlib
+import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -107,15 +110,19 @@ class LifecycleResource(dg.ConfigurableResource[Any]):
         return transact(self._engine(), lambda conn: integrations.totals(conn, platform))
 
     def picture(self, platform: str) -> str | None:
-        """Return the platform's activities per month as a picture in Markdown, None when there are none."""
-        # Importing pandas and matplotlib takes a second, which checks should not cost.
-        from crowd_pipelines.reports.community import monthly  # noqa: PLC0415
-        from crowd_pipelines.reports.pictures import activity_picture, as_markdown  # noqa: PLC0415
+        """Return the platform's activities per month as a picture in Markdown, None when there is none to be had.
 
-        counted = monthly(self._engine(), platform)
-        if counted.empty:
-            return None
-        return as_markdown(activity_picture(counted, title=f"{platform}: activities per month"), alt="per month")
+        It is drawn by another process: pandas and matplotlib would stay in this one's memory to the end of its slice.
+        """
+        drawn = subprocess.run(
+            [sys.executable, "-m", "crowd_pipelines.reports", platform],
+            env={**os.environ, "CROWD_DATABASE_URL": self.api_clients.rate_budget.database.url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+        )
+        return drawn.stdout if drawn.returncode == 0 and drawn.stdout else None
 
     def _engine(self) -> Engine:
         return self.api_clients.rate_budget.database.engine()

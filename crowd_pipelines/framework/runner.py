@@ -94,17 +94,27 @@ class Runner:
         self._workers.close()
 
     def _claim(self) -> None:
+        """Take streams off the queue: at last, each alone, those that were with a worker when it went down.
+
+        Which of them took it down is not known; were they together again, all would be buried for one.
+        """
         wanted = self._depth - len(self._held)
-        if wanted < self._depth // 2 or not self._active:
+        alone = any(stream.crashes for stream in self._held.values())
+        if wanted < self._depth // 2 or not self._active or alone:
             return
-        ids = list(self._active)
-        claimed = self._transact(lambda conn: streams.claim(conn, ids, owner=self._owner, limit=wanted))
+        claimed = self._take(wanted, suspects=False)
+        if not claimed and not self._held:
+            claimed = self._take(1, suspects=True)
         for stream in claimed:
             if stream.crashes >= streams.MAX_CRASHES:
                 self._bury(stream)
                 continue
             self._held[stream.id] = stream
             self._workers.submit(self._task(self._active[stream.run_id], stream))
+
+    def _take(self, limit: int, *, suspects: bool) -> list[ClaimedStream]:
+        ids = list(self._active)
+        return self._transact(lambda conn: streams.claim(conn, ids, owner=self._owner, limit=limit, suspects=suspects))
 
     def _task(self, work: RunWork, claimed: ClaimedStream) -> Callable[[], Attempt]:
         run_id = claimed.run_id

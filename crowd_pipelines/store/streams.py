@@ -103,11 +103,22 @@ def add(conn: Connection, streams: Iterable[NewStream]) -> int:
     return len(conn.execute(query("streams_add"), {"streams": encode(rows)}).all())
 
 
-def claim(conn: Connection, run_ids: Sequence[UUID], *, owner: str, limit: int) -> list[ClaimedStream]:
-    """Lease up to `limit` streams of these integration runs whose time has come."""
+def claim(
+    conn: Connection, run_ids: Sequence[UUID], *, owner: str, limit: int, suspects: bool | None = None
+) -> list[ClaimedStream]:
+    """Lease up to `limit` streams of these integration runs whose time has come.
+
+    `suspects` wants only those that were with a worker when it went down, or only the others.
+    """
     rows = conn.execute(
         query("streams_claim"),
-        {"run_ids": list(run_ids), "owner": owner, "limit": limit, "lease_seconds": LEASE_SECONDS},
+        {
+            "run_ids": list(run_ids),
+            "owner": owner,
+            "limit": limit,
+            "lease_seconds": LEASE_SECONDS,
+            "suspects": suspects,
+        },
     )
     return [ClaimedStream(**row) for row in rows.mappings()]
 

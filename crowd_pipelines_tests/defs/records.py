@@ -30,6 +30,7 @@ def run(**told: Any) -> RunRecord:
             "error": None,
             "dagster_run_id": "me",
             "attempt": 1,
+            "retries": 0,
             "lease_epoch": 1,
             "created_at": NOON,
             **told,

@@ -55,7 +55,6 @@ def test_what_lineages_did_is_summed() -> None:
     assert told == {
         "pages": 3,
         "streams": 5,
-        "processed": 3,
         "skipped": 1,
         "failed": 1,
         "activities": 15,

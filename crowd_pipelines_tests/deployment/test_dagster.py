@@ -87,6 +87,11 @@ def test_the_schedule_checks_when_the_ticks_are_over(deployment: Deployment, ui:
     assert dagster_run.id in [run_id for tick in ui.ticks("devto_ticks") for run_id in tick["runIds"]]
     assert events_stored(deployment, dagster_run.id) <= MOST_EVENTS["check"]
 
+    twin = ui.over(ui.launch(dagster_run))
+
+    assert (twin.status, twin.tags["crowd/state"]) == ("SUCCESS", "nothing to do")
+    assert checked_since(deployment, tenant, check["created_at"]) is None
+
 
 def test_a_backfill_of_two_partitions_onboards_them(deployment: Deployment, ui: DagsterUi, tenant: str) -> None:
     names = ["North", "South"]
@@ -147,6 +152,7 @@ def test_rejected_credentials_fail_the_dagster_run_with_the_reason_and_show_nowh
     integration = deployment.database.row("SELECT * FROM integrations WHERE id = %(id)s", id=integration_id)
     assert integration["status"] == "error"
     assert integration["credentials_rejected_at"] is not None
+    assert "event_logs" in deployment.dagster.tables_with("401 Unauthorized")
     assert deployment.database.tables_with(canary) == []
     assert deployment.dagster.tables_with(canary) == []
     assert [

@@ -90,7 +90,11 @@ def test_it_evolves_by_itself() -> None:
 
 def test_nothing_but_the_sandbox_itself_imports_the_sandbox() -> None:
     package = Path(__file__).parents[2] / "crowd_pipelines"
-    sources = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in ("sandbox", "cli")]
+    sources = [
+        path
+        for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] not in ("sandbox", "cli", "benchmarks")
+    ]
     assert [path for path in sources if "crowd_pipelines.sandbox" in path.read_text()] == []
 
 

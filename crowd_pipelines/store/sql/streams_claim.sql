@@ -1,9 +1,12 @@
 -- Lease streams whose time has come: new ones, ones to be tried again, and ones whose worker let its lease expire.
--- A stream found still `processing` lost its worker; the third time it is not tried again.
+-- A stream found still `processing` lost its worker; the third time it is not tried again. Such suspects are asked
+-- for apart, since they are worked on alone: a worker that dies again must not cast suspicion on others.
 WITH due AS (
     SELECT stream.id
     FROM integration_streams AS stream
     WHERE stream.run_id = ANY(:run_ids) AND stream.due_at <= now()
+      AND (CAST(:suspects AS boolean) IS NULL
+           OR (stream.crashes > 0 OR stream.state = 'processing') = CAST(:suspects AS boolean))
     ORDER BY stream.run_id, stream.due_at
     LIMIT :limit
     FOR UPDATE OF stream SKIP LOCKED
