@@ -329,6 +329,35 @@ def test_a_stream_that_took_its_worker_down_too_often_is_not_tried_again(town: T
     assert run.error == "1 of 2 streams failed: a/1: took its worker down 3 times; not tried again"
 
 
+def test_streams_that_were_with_a_dead_worker_come_last_and_each_alone(town: Town) -> None:
+    together: list[int] = []
+    at_work = 0
+    lock = threading.Lock()
+
+    def counted() -> StreamResult:
+        nonlocal at_work
+        with lock:
+            at_work += 1
+            together.append(at_work)
+        threading.Event().wait(0.05)
+        with lock:
+            at_work -= 1
+        return found()
+
+    names = ("a", "b", "c", "new")
+    town.script.roots = pages(*names)
+    town.script.steps = {f"{name}/1": counted for name in names}
+    run = town.onboard(slice_=Slice(0))
+    town.tenant.execute(
+        "UPDATE integration_streams SET state = 'processing', due_at = now() - interval '1 min' WHERE label <> 'new/1'"
+    )
+    run = town.resume(run)
+    assert run.state is RunState.PROCESSED
+    assert town.script.fetched[0] == "new/1"
+    assert together == [1, 1, 1, 1]
+    assert {town.stream(f"{name}/1")["crashes"] for name in names[:3]} == {1}
+
+
 def test_a_slow_stream_keeps_its_lease_and_that_of_its_run(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.01)
     leases = (
