@@ -21,7 +21,7 @@ bench: venv ## measure onboardings of growing size, some minutes; ARGS="--sizes 
 	@exec $(BIN)/python -m crowd_pipelines.benchmarks $(ARGS)
 
 test: venv ## run the tests; ARGS="-k name" for some of them
-	@exec $(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: venv ## check style, formatting, types and who imports whom
 	$(BIN)/ruff check .

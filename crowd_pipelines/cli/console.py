@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crowd_pipelines.http.redaction import redact
-
 # Where nobody looks, nothing needs to be folded to the width of a screen.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
@@ -27,7 +25,7 @@ class CommandError(Exception):
 
 def fail(message: str) -> int:
     """Print an error; returns the exit code."""
-    err.print(f"[bold red]error:[/] {escape(redact(message))}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
     return 1
 
 

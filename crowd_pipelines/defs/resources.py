@@ -75,7 +75,10 @@ class LifecycleResource(dg.ConfigurableResource[Any]):
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LifecycleResource"]:
         """Serve one Dagster run; whatever ends it, its integration runs are handed over."""
-        run_id = context.run.run_id if context.run else "none"
+        if context.run is None:  # a schedule's evaluation
+            yield self
+            return
+        run_id = context.run.run_id
         self._processor = self.new_processor(owner=run_id)
         try:
             yield self

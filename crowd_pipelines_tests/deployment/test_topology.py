@@ -15,8 +15,6 @@ from crowd_pipelines_tests.deployment.compose import ComposeError
 from crowd_pipelines_tests.deployment.dagster_ui import DagsterUi
 from crowd_pipelines_tests.deployment.topology import Topology
 
-pytestmark = pytest.mark.xdist_group("deployment")
-
 SECRETS = {
     "CROWD_ENCRYPTION_KEY": "key",
     "CROWD_POSTGRES_PASSWORD": "ours",
