@@ -223,10 +223,11 @@ class Lifecycle:
         def write(conn: Connection) -> None:
             failures = streams.failures(conn, run.id)
             if failures:
-                runs.fail(conn, run, _failure_message(summary, failures), read_mostly=True)
-            elif not runs.finish(conn, run):
-                return
-            integrations.patch(conn, run.integration_id, settings=patch.settings, state=patch.state)
+                ended = runs.fail(conn, run, _failure_message(summary, failures), read_mostly=True)
+            else:
+                ended = runs.finish(conn, run)
+            if ended:
+                integrations.patch(conn, run.integration_id, settings=patch.settings, state=patch.state)
 
         transact(self.engine, write)
 

@@ -169,8 +169,8 @@ def delay(conn: Connection, run: RunRecord, *, until: datetime, reason: str, fai
     )
 
 
-def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = False) -> None:
-    """End an integration run in error; nothing overwrites that.
+def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = False) -> bool:
+    """End an integration run in error; nothing overwrites that. Returns whether it was this worker's to end.
 
     `read_mostly`: only some streams failed, so checks may go on; they find what is missing by its watermarks.
     """
@@ -192,6 +192,7 @@ def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = Fa
                 updated_at=func.now(),
             )
         )
+    return bool(ended.rowcount)
 
 
 def finish(conn: Connection, run: RunRecord) -> bool:

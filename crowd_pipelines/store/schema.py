@@ -312,6 +312,13 @@ activities = Table(
         "source_parent_id",
         postgresql_where=text("parent_id IS NULL AND source_parent_id IS NOT NULL"),
     ),
+    Index(
+        "ix_activities_orphans_by_age",
+        "tenant_id",
+        "platform",
+        "created_at",
+        postgresql_where=text("parent_id IS NULL AND source_parent_id IS NOT NULL"),
+    ),
     Index("ix_activities_thread", "tenant_id", "platform", "thread", postgresql_where=text("thread IS NOT NULL")),
 )
 

@@ -228,6 +228,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("parent_id IS NULL AND source_parent_id IS NOT NULL"),
     )
     op.create_index(
+        "ix_activities_orphans_by_age",
+        "activities",
+        ["tenant_id", "platform", "created_at"],
+        unique=False,
+        postgresql_where=sa.text("parent_id IS NULL AND source_parent_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_activities_parent",
         "activities",
         ["parent_id"],
@@ -505,6 +512,11 @@ def downgrade() -> None:
     op.drop_index("ix_activities_thread", table_name="activities", postgresql_where=sa.text("thread IS NOT NULL"))
     op.drop_index("ix_activities_tenant_time", table_name="activities")
     op.drop_index("ix_activities_parent", table_name="activities", postgresql_where=sa.text("parent_id IS NOT NULL"))
+    op.drop_index(
+        "ix_activities_orphans_by_age",
+        table_name="activities",
+        postgresql_where=sa.text("parent_id IS NULL AND source_parent_id IS NOT NULL"),
+    )
     op.drop_index(
         "ix_activities_orphans",
         table_name="activities",
