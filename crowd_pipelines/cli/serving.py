@@ -3,7 +3,6 @@
 import os
 import shlex
 import shutil
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,6 +19,7 @@ from crowd_pipelines.cli.session import Session, session
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.stack.local import dagster
+from crowd_pipelines.stack.processes import alone, stopped_by_signals
 from crowd_pipelines.store.embedded import EmbeddedPostgres
 from crowd_pipelines.store.integrations import IntegrationRecord
 
@@ -38,7 +38,7 @@ _PortOption = Annotated[int, typer.Option(help="The UI's port; another one is ta
 
 def up(*, port: _PortOption = 3000) -> None:
     """Run PostgreSQL (unless CROWD_DATABASE_URL names one), Dagster's daemon and its UI, until Ctrl-C."""
-    with _stopped_by_signals(), session() as current, dagster(current.installed, port=port) as url:
+    with stopped_by_signals(), session() as current, dagster(current.installed, port=port) as url:
         out.print(f"Dagster is at [bold]{url}[/]")
         tell("Connect a place from another terminal: crowd-pipelines connect --help. Ctrl-C stops everything.")
         _wait_for_ctrl_c()
@@ -55,7 +55,7 @@ def demo(
     Every demo begins afresh, in `.crowd/demo`. New comments keep arriving, so that checks find something.
     """
     home = Settings.load().home.absolute() / "demo"
-    with _stopped_by_signals(), ExitStack() as stack:
+    with stopped_by_signals(), alone(home, "demo"), ExitStack() as stack:
         tell("Starting PostgreSQL, the simulated providers and Dagster ...")
         stack.enter_context(_fresh_database(home))
         sandbox = stack.enter_context(
@@ -84,7 +84,6 @@ def demo(
 @contextmanager
 def _fresh_database(home: Path) -> Iterator[None]:
     """Forget what an earlier demo, finished or not, left behind, and keep the server for this one."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.rmtree(home / "dagster", ignore_errors=True)
     server = EmbeddedPostgres.at(home)
     try:
@@ -134,18 +133,3 @@ def _wait_for_ctrl_c() -> None:
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the command the way Ctrl-C does: by leaving every block in order."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,11 +1,14 @@
 """Processes that listen, each under a supervisor, so that none is left over."""
 
+import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -119,3 +122,30 @@ def free_port(preferred: int | None = None) -> int:
 def inherited(**changes: str) -> dict[str, str]:
     """Return this process's environment with changes."""
     return {**os.environ, **changes}
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end a command the way Ctrl-C does: by leaving every block in order."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def alone(folder: Path, what: str) -> Iterator[None]:
+    """Keep others out of a state folder, made if it is not there. Raises StackError when one is in it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(f"another {what} is running (it holds {lock.name}); stop that one first") from None
+        yield

@@ -12,7 +12,6 @@ by a supervisor that signals the whole process group of every service.
 """
 
 import argparse
-import fcntl
 import json
 import secrets
 import shutil
@@ -20,8 +19,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +29,7 @@ import psycopg
 
 from crowd_pipelines.cli.console import print_table, tell
 from crowd_pipelines.sandbox.process import Sandbox
-from crowd_pipelines.stack.processes import Service, StackError, free_port
+from crowd_pipelines.stack.processes import Service, StackError, alone, free_port, stopped_by_signals
 from crowd_pipelines_tests.deployment import compose
 from crowd_pipelines_tests.deployment.compose import COMPLETED, HEALTHY, ComposeError
 from crowd_pipelines_tests.deployment.loopback import CHECKOUT, Loopback, postgres
@@ -201,7 +200,7 @@ def main(arguments: Sequence[str]) -> int:
     once = parser.parse_args(arguments).once
     state = CHECKOUT / ".crowd" / "topology"
     try:
-        with _alone(state), _stopped_by_signals():
+        with alone(state, "topology"), stopped_by_signals():
             return _show(state, once=once)
     except (StackError, ComposeError) as error:
         tell(f"error: {error}")
@@ -245,33 +244,6 @@ def _row(platform: str, one: Onboarded) -> dict[str, Any]:
         "seconds": one.seconds,
         "error": one.error,
     }
-
-
-@contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """Keep others out of the folder. Raises StackError when one is in it."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (state / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StackError(f"another topology of this checkout is running (it holds {lock.name})") from None
-        yield
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end it the way Ctrl-C does: by leaving every block in order."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":
