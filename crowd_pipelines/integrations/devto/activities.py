@@ -32,19 +32,19 @@ MEMBER_ATTRIBUTES = (
 )
 
 
-def article_activity(article: Article, site: str) -> Activity:
-    """Return the publication of an article."""
+def article_activity(article: Article, author: Person, site: str) -> Activity:
+    """Return the publication of an article by its author."""
     return Activity(
         platform=PLATFORM,
         type=ARTICLE,
         source_id=str(article.id),
         thread=str(article.id),
         timestamp=article.published_at,
-        member=person_member(article.user, site, article.organization),
+        member=person_member(author, site, article.organization),
         title=article.title,
         body=article.description,
         url=article.url,
-        attributes={"tags": list(article.tag_list)},
+        attributes={"tags": list(article.tag_list or ())},
     )
 
 

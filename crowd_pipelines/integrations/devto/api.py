@@ -6,10 +6,20 @@ an API key is optional.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import UnexpectedPayload
@@ -19,6 +29,21 @@ LARGEST_PAGE = 1000
 """Articles per request; a site may lower it (`API_PER_PAGE_MAX`)."""
 
 OwnerKind = Literal["organization", "user"]
+
+
+T = TypeVar("T")
+
+
+def _or_nothing(value: Any, parse: ValidatorFunctionWrapHandler) -> Any:
+    """Return a field's value, or None where it cannot be used: a record is not refused for what it can do without."""
+    try:
+        return parse(value)
+    except ValidationError:
+        return None
+
+
+Spare = Annotated[T | None, WrapValidator(_or_nothing)]
+"""A field that a record can do without."""
 
 
 class Payload(BaseModel):
@@ -32,11 +57,11 @@ class Person(Payload):
 
     user_id: int | None = None
     username: str = Field(min_length=1)
-    name: str | None = None
-    twitter_username: str | None = None
-    github_username: str | None = None
-    website_url: str | None = None
-    profile_image: str | None = None
+    name: Spare[str] = None
+    twitter_username: Spare[str] = None
+    github_username: Spare[str] = None
+    website_url: Spare[str] = None
+    profile_image: Spare[str] = None
 
 
 class Profile(Payload):
@@ -44,14 +69,14 @@ class Profile(Payload):
 
     id: int
     username: str = Field(min_length=1)
-    name: str | None = None
-    summary: str | None = None
-    location: str | None = None
-    twitter_username: str | None = None
-    github_username: str | None = None
-    website_url: str | None = None
-    profile_image: str | None = None
-    joined_at: str | None = None
+    name: Spare[str] = None
+    summary: Spare[str] = None
+    location: Spare[str] = None
+    twitter_username: Spare[str] = None
+    github_username: Spare[str] = None
+    website_url: Spare[str] = None
+    profile_image: Spare[str] = None
+    joined_at: Spare[str] = None
 
 
 class OrganizationPayload(Payload):
@@ -59,12 +84,16 @@ class OrganizationPayload(Payload):
 
     name: str
     username: str = Field(min_length=1)
-    profile_image: str | None = None
+    profile_image: Spare[str] = None
 
 
 def _tags(value: Any) -> Any:
     # A list in lists of articles, a text in some other answers.
-    return value.split(", ") if isinstance(value, str) else value or []
+    return value.split(", ") if isinstance(value, str) else value
+
+
+def _someone(value: Any) -> Any:
+    return None if value == {} else value
 
 
 def _address(url: str) -> str:
@@ -74,19 +103,27 @@ def _address(url: str) -> str:
 
 
 class Article(Payload):
-    """An item of a list of articles."""
+    """An item of a list of articles. An author who deleted their account is None."""
 
     id: int
     title: str
     url: Annotated[str, AfterValidator(_address)]
-    description: str | None = None
+    description: Spare[str] = None
     published_at: Moment
-    edited_at: Moment | None = None
-    last_comment_at: str | None = None
-    comments_count: int = 0
-    tag_list: Annotated[tuple[str, ...], BeforeValidator(_tags)] = ()
-    user: Person
-    organization: OrganizationPayload | None = None
+    edited_at: Spare[Moment] = None
+    last_comment_at: Spare[str] = None
+    comments_count: Spare[int] = None
+    tag_list: Annotated[Spare[tuple[str, ...]], BeforeValidator(_tags)] = None
+    user: Annotated[Person | None, BeforeValidator(_someone)]
+    organization: Spare[OrganizationPayload] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published(cls, raw: Any) -> Any:
+        """Take the moment of publication from its twin where it is missing."""
+        if isinstance(raw, dict) and raw.get("published_at") is None:
+            return {**raw, "published_at": raw.get("published_timestamp")}
+        return raw
 
 
 class Comment(Payload):
@@ -132,9 +169,12 @@ class DevtoApi:
         self.has_key = has_key
         self._http = http
 
-    def articles(self, owner: OwnerKind, username: str, page: int) -> list[Any]:
-        """Return a page of published articles, newest first; an empty one is the end. Raises Gone for no such owner."""
-        paging = {"page": page, "per_page": LARGEST_PAGE}
+    def articles(self, owner: OwnerKind, username: str, page: int, *, per_page: int = LARGEST_PAGE) -> list[Any]:
+        """Return a page of published articles, newest first; an empty one is the end.
+
+        Raises Gone for an unknown organization; an unknown user's list is empty.
+        """
+        paging = {"page": page, "per_page": per_page}
         if owner == "organization":
             return self._list(f"/organizations/{username}/articles", paging)
         return self._list("/articles", {"username": username, **paging})
@@ -159,10 +199,9 @@ class DevtoApi:
         return self._object(f"/users/{user_id}")
 
     def owner_exists(self, owner: OwnerKind, username: str) -> None:
-        """Raise Gone when there is no such user or organization: their list of articles would merely be empty."""
-        if owner == "organization":
-            self._object(f"/organizations/{username}")
-        else:
+        """Raise Gone when there is no such user or organization."""
+        if not self.articles(owner, username, page=1, per_page=1) and owner == "user":
+            # Either someone without articles, or nobody.
             self._object("/users/by_username", {"url": username})
 
     def me(self) -> None:

@@ -140,7 +140,7 @@ def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
     # Nothing is known to be unchanged in an onboarding: it mends whatever is missing.
     changed = [a for a in articles if run.onboarding or known.get(_seen(a)) != _digest(a)]
     site = _site(articles[0].url) if articles else ""
-    activities = tuple(records.article_activity(a, site) for a in changed)
+    activities = tuple(records.article_activity(a, a.user, site) for a in changed if a.user)
     commented = [_comments_stream(a, known.get(_read(a)), onboarding=run.onboarding) for a in articles]
     last = articles[-1].id if articles else None
     goes_on = raw and (run.onboarding or mark.may_go_on(last))
@@ -161,7 +161,7 @@ def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
 def _comments_stream(article: Article, known: Json | None, *, onboarding: bool) -> CommentsStream | None:
     """Return the stream of an article's comments, if there is something to be read."""
     mark = CommentsMark.model_validate(known) if known else None
-    if mark is None and not article.comments_count:
+    if mark is None and article.comments_count == 0:
         return None
     if mark and mark.agrees(article) and not onboarding:
         return None

@@ -41,7 +41,7 @@ class CommentsStream(Stream):
     title: str
     url: str
     last_comment_at: str | None
-    comments_count: int
+    comments_count: int | None
     stale: int = 0
 
     @property
@@ -52,7 +52,7 @@ class CommentsStream(Stream):
     def outdated(self, nodes: Sequence[CommentNode]) -> bool:
         """Tell whether an answer lacks comments of which the list already spoke."""
         newest = max((node.created_at for node in nodes), default="")
-        return len(nodes) < self.comments_count and newest < (self.last_comment_at or "")
+        return len(nodes) < (self.comments_count or 0) and newest < (self.last_comment_at or "")
 
 
 class ProfileStream(Stream):
@@ -98,7 +98,7 @@ class CommentsMark(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     last_comment_at: str | None
-    comments_count: int
+    comments_count: int | None
     stale: int = 0
 
     def agrees(self, article: Article) -> bool:

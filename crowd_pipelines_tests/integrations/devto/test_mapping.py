@@ -168,11 +168,44 @@ def test_a_thread_deeper_than_any_stack_is_read(forem: Forem) -> None:
     assert found[-1].source_parent_id == "299"
 
 
+def test_an_article_whose_author_is_gone_is_no_activity_but_its_comments_are_read(forem: Forem) -> None:
+    listed = payload("articles")
+    listed[0] |= {"user": {}, "comments_count": 3}
+    result = forem.read(ARTICLES, listed)
+    assert str(listed[0]["id"]) not in {activity.source_id for activity in activities(result)}
+    assert listed[0]["id"] in {stream.article_id for stream in result.new_streams if isinstance(stream, CommentsStream)}
+    assert result.rejected == ()
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"description": {}}, {"edited_at": "never"}, {"tag_list": 7}, {"organization": "Klocko"},
+        {"last_comment_at": []}, {"published_at": None, "published_timestamp": "2023-01-11T16:00:22Z"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_article_is_not_refused_for_what_it_can_do_without(forem: Forem, spoiled: dict[str, Any]) -> None:
+    listed = payload("articles")
+    listed[0] |= spoiled
+    result = forem.read(ARTICLES, listed)
+    assert str(listed[0]["id"]) in {activity.source_id for activity in activities(result)}
+    assert result.rejected == ()
+
+
+def test_comments_of_an_article_without_a_count_are_read(forem: Forem) -> None:
+    listed = payload("articles")
+    listed[0] |= {"comments_count": None}
+    result = forem.read(ARTICLES, listed)
+    assert listed[0]["id"] in {stream.article_id for stream in result.new_streams if isinstance(stream, CommentsStream)}
+
+
 @pytest.mark.parametrize(
     "spoiled",
     [
         {"id": None}, {"title": None}, {"published_at": "0000-00-00"}, {"published_at": "9999-12-31T23:59:59Z"},
-        {"published_at": 10**18}, {"user": {}}, {"url": "http://[broken"}, {"url": "no address"}, {"url": ""},
+        {"published_at": 10**18}, {"user": {"name": "nobody"}}, {"url": "http://[broken"}, {"url": "no address"},
+        {"url": ""},
     ],
     ids=str,
 )  # fmt: skip
