@@ -9,8 +9,26 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# What PostgreSQL 18 brings itself: a random id that begins with the milliseconds of now. Its own comes first there.
+UUIDV7 = """
+CREATE FUNCTION uuidv7() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT encode(set_bit(set_bit(
+        overlay(
+            uuid_send(gen_random_uuid())
+            PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6
+        ), 52, 1), 53, 1), 'hex')::uuid
+$$
+"""
+
+
+def _lacks_uuidv7() -> bool:
+    version = op.get_context().dialect.server_version_info
+    return version is not None and version < (18,)
+
 
 def upgrade() -> None:
+    if _lacks_uuidv7():
+        op.execute(UUIDV7)
     op.create_table(
         "rate_budgets",
         sa.Column("key", sa.Text(), nullable=False),
@@ -539,3 +557,5 @@ def downgrade() -> None:
     op.drop_table("integrations")
     op.drop_table("tenants")
     op.drop_table("rate_budgets")
+    if _lacks_uuidv7():
+        op.execute("DROP FUNCTION uuidv7()")
