@@ -134,8 +134,11 @@ def test_rejected_credentials_fail_the_dagster_run_with_the_reason_and_show_nowh
     deployment: Deployment, ui: DagsterUi, tenant: str
 ) -> None:
     canary = API_KEY
+    integration_id = deployment.connect(tenant, credentials={"api_key": canary}, onboarding=False)
     deployment.sandbox.fault("devto", "server_error", path="/articles", status=401, body=f'{{"error": "no {canary}"}}')
-    integration_id = deployment.connect(tenant, credentials={"api_key": canary})
+    deployment.database.execute(
+        "UPDATE integrations SET onboarding_requested_at = now() WHERE id = %(id)s", id=integration_id
+    )
 
     [run] = ended(deployment, tenant)
     dagster_run = ui.over(run["dagster_run_id"])
