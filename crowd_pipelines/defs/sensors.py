@@ -1,6 +1,7 @@
 """The sensors: onboarding requests, and integration runs that wait for someone to go on with them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
@@ -72,7 +73,7 @@ def _result(
     wanted: Sequence[dg.RunRequest | None], *, nothing: str, partition_changes: Sequence[PartitionChange] = ()
 ) -> dg.SensorResult:
     requests = [request for request in wanted if request]
-    reason = f"{len(wanted)} wait; a Dagster run for each is under way, or too many died" if wanted else nothing
+    reason = f"{len(wanted)} wait; a Dagster run for each is under way, or died a moment ago" if wanted else nothing
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=partition_changes,
@@ -90,6 +91,7 @@ def _onboarding_request(instance: dg.DagsterInstance, one: IntegrationRecord) ->
         start={"requested": True},
         partition_key=one.key,
         run_tags={tags.INTEGRATION: str(one.id), tags.TENANT: str(one.tenant_id), tags.ONBOARDING: "true"},
+        now=datetime.now(UTC),
     )
 
 
@@ -121,6 +123,7 @@ def _resume_request(instance: dg.DagsterInstance, batch: Sequence[RunRecord]) ->
         # So that the partitions page tells how the onboarding as a whole is doing.
         partition_key=head.integration_key if head.onboarding else None,
         run_tags=run_tags,
+        now=datetime.now(UTC),
     )
 
 

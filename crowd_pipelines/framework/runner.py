@@ -77,8 +77,7 @@ class Runner:
         What other lineages have under way stays so, for the next call.
         """
         while not self._slice.over:
-            self._claim()
-            if not self._workers.busy:
+            if not self._claim() and not self._workers.busy:
                 return
             self._commit(self._workers.collect(timeout=1, window=GROUP_WINDOW_SECONDS, limit=GROUP_PAGES))
             self._beat()
@@ -93,15 +92,17 @@ class Runner:
             self._held.clear()
         self._workers.close()
 
-    def _claim(self) -> None:
+    def _claim(self) -> int:
         """Take streams off the queue: at last, each alone, those that were with a worker when it went down.
+
+        Returns how many it took, buried ones included.
 
         Which of them took it down is not known; were they together again, all would be buried for one.
         """
         wanted = self._depth - len(self._held)
         alone = any(stream.crashes for stream in self._held.values())
         if wanted < self._depth // 2 or not self._active or alone:
-            return
+            return 0
         claimed = self._take(wanted, suspects=False)
         if not claimed and not self._held:
             claimed = self._take(1, suspects=True)
@@ -111,6 +112,7 @@ class Runner:
                 continue
             self._held[stream.id] = stream
             self._workers.submit(self._task(self._active[stream.run_id], stream))
+        return len(claimed)
 
     def _take(self, limit: int, *, suspects: bool) -> list[ClaimedStream]:
         ids = list(self._active)

@@ -1,10 +1,12 @@
-"""Requests for Dagster runs: one at a time, again when one died, and not for ever."""
+"""Requests for Dagster runs: one at a time, and again when one died, each time later."""
+
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
 from crowd_pipelines.defs import tags
-from crowd_pipelines.defs.requests import MAX_LAUNCHES, request_once
+from crowd_pipelines.defs.requests import FIRST_WAIT, LONGEST_WAIT, request_once, wait_after
 
 
 @dg.job
@@ -12,8 +14,17 @@ def town() -> None:
     """Nothing."""
 
 
-def ask(instance: dg.DagsterInstance, request: str = "onboarding:1") -> dg.RunRequest | None:
-    return request_once(instance, request, job_name="town", start={"requested": True}, run_tags={"crowd/tenant": "t"})
+def ask(
+    instance: dg.DagsterInstance, request: str = "onboarding:1", *, later: timedelta = LONGEST_WAIT
+) -> dg.RunRequest | None:
+    return request_once(
+        instance,
+        request,
+        job_name="town",
+        start={"requested": True},
+        run_tags={"crowd/tenant": "t"},
+        now=datetime.now(UTC) + later,
+    )
 
 
 def launched(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, request: str = "onboarding:1") -> None:
@@ -37,18 +48,25 @@ def test_nothing_is_asked_for_while_a_run_is_under_way(instance: dg.DagsterInsta
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "CANCELED"])
 def test_each_run_that_ended_without_effect_makes_a_new_key(instance: dg.DagsterInstance, status: str) -> None:
-    for number in range(1, MAX_LAUNCHES):
+    for number in range(1, 9):
         launched(instance, dg.DagsterRunStatus(status))
         asked = ask(instance)
         assert asked is not None
         assert asked.run_key == f"onboarding:1:{number}"
 
 
-def test_after_so_many_deaths_someone_has_to_look(instance: dg.DagsterInstance) -> None:
-    for _ in range(MAX_LAUNCHES):
+@pytest.mark.parametrize("deaths", [1, 2, 5])
+def test_the_next_launch_waits_longer_after_each_death(instance: dg.DagsterInstance, deaths: int) -> None:
+    for _ in range(deaths):
         launched(instance, dg.DagsterRunStatus.FAILURE)
-    assert ask(instance) is None
-    assert ask(instance, "onboarding:2") is not None
+    assert ask(instance, later=wait_after(deaths) - timedelta(seconds=5)) is None
+    assert ask(instance, later=wait_after(deaths)) is not None
+    assert ask(instance, "onboarding:2", later=timedelta()) is not None
+
+
+def test_waits_double_up_to_an_hour() -> None:
+    assert [wait_after(1), wait_after(2), wait_after(3)] == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT]
+    assert wait_after(99) == LONGEST_WAIT
 
 
 def test_runs_for_other_requests_do_not_count(instance: dg.DagsterInstance) -> None:

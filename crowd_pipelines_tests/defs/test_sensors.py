@@ -92,7 +92,7 @@ def test_a_launched_onboarding_is_not_asked_for_again(
     )
     answer = evaluate("onboarding")
     assert answer.run_requests == []
-    assert answer.skip_reason.skip_message == "1 wait; a Dagster run for each is under way, or too many died"
+    assert answer.skip_reason.skip_message == "1 wait; a Dagster run for each is under way, or died a moment ago"
 
 
 def test_what_is_due_or_abandoned_is_gone_on_with(connected: Connected, evaluate: Evaluate) -> None:

@@ -329,6 +329,14 @@ def test_a_stream_that_took_its_worker_down_too_often_is_not_tried_again(town: T
     assert run.error == "1 of 2 streams failed: a/1: took its worker down 3 times; not tried again"
 
 
+def test_buried_streams_do_not_end_the_slice(town: Town) -> None:
+    town.script.roots = pages("a", "b", "c")
+    run = town.onboard(slice_=Slice(0))
+    town.tenant.execute("UPDATE integration_streams SET crashes = :n", n=MAX_CRASHES)
+    run = town.resume(run)
+    assert (run.state, town.script.fetched) == (RunState.ERROR, [])
+
+
 def test_streams_that_were_with_a_dead_worker_come_last_and_each_alone(town: Town) -> None:
     together: list[int] = []
     at_work = 0
