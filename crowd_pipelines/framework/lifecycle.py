@@ -240,9 +240,9 @@ class Lifecycle:
             case SliceOver():
                 self._delay(run, now, "the slice was over")
             case RateLimited():
-                self._delay(run, error.until, str(error))
+                self._delay(run, error.until, describe(error))
             case CredentialsRejected():
-                self._write(reject_credentials, run, str(error))
+                self._write(reject_credentials, run, describe(error))
             case Retryable() if run.retries < MAX_RETRIES:
                 until = now + RETRY_STEP * (run.retries + 1)
                 self._write(runs.delay, run, until=until, reason=describe(error), failed=True)

@@ -29,7 +29,6 @@ from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.framework.work import RunWork
 from crowd_pipelines.framework.workers import Workers
 from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, UnexpectedPayload
-from crowd_pipelines.http.redaction import redact
 from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines.store import integrations, pages, quarantine, runs, streams
@@ -179,12 +178,12 @@ class Runner:
             case SliceOver():
                 self._transact(lambda conn: streams.release(conn, [claimed]))
             case RateLimited():
-                self._delay(attempt, error.until, str(error))
+                self._delay(attempt, error.until, describe(error))
             case CredentialsRejected():
-                self._reject(attempt, str(error))
+                self._reject(attempt, describe(error))
             case _:
                 self._retry(attempt, error)
-        logger.info("%s of %s: %s", claimed.label, run.integration_key, redact(str(error)))
+        logger.info("%s of %s: %s", claimed.label, run.integration_key, describe(error))
 
     def _delay(self, attempt: Attempt, until: datetime, reason: str) -> None:
         """Give the stream back unharmed and let the whole integration run wait."""

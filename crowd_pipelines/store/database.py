@@ -11,7 +11,7 @@ import psycopg
 import tenacity
 from psycopg.types.json import Jsonb
 from sqlalchemy import URL, Connection, Engine, Executable, Row, TextClause, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from crowd_pipelines.model.text import clean_json
 
@@ -141,8 +141,9 @@ def lost_race(error: BaseException) -> bool:
 
 def connection_lost(error: BaseException) -> bool:
     """Tell whether a transaction failed because the server or the connection to it went away."""
-    if not isinstance(error, DBAPIError):
-        return False
+    if not isinstance(error, OperationalError | InterfaceError):
+        # A value that the driver refuses, say, has no SQLSTATE either, and will not become better by waiting.
+        return isinstance(error, DBAPIError) and error.connection_invalidated
     state = getattr(error.orig, "sqlstate", None)
     # 57P0x: shutdown, crash or restart; 53300: too many connections; 08xxx and none: the connection itself.
     return error.connection_invalidated or state is None or state[:2] == "08" or state in _GOING_AWAY
