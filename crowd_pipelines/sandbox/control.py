@@ -71,10 +71,10 @@ class Control:
         return Lines(platform.truth(), platform.lock)
 
     def _requests(self, request: Request) -> Lines:
-        return Lines(self._world.log.lines(request.query.get("platform")))
+        return Lines(self._world.log.lines(self._logged(request)))
 
     def _forget(self, request: Request) -> Response:
-        self._world.log.forget(request.query.get("platform"))
+        self._world.log.forget(self._logged(request))
         return json_response({})
 
     def _change(self, request: Request) -> Response:
@@ -105,10 +105,15 @@ class Control:
 
     def _platform(self, request: Request) -> SimulatedPlatform:
         name = request.query.get("platform", "")
-        if name not in self._world.platforms:
+        platform = self._world.named(name)
+        if platform is None:
             known = ", ".join(self._world.platforms)
             raise ControlRefused(404, f"platform {name!r} is not simulated here; there are: {known}")
-        return self._world.platforms[name]
+        return platform
+
+    def _logged(self, request: Request) -> str | None:
+        """The name under which the platform that is asked for is logged, None for all."""
+        return self._platform(request).name if "platform" in request.query else None
 
 
 def _json(request: Request) -> Any:

@@ -40,6 +40,7 @@ class Fault(BaseModel):
     kind: FaultKind
     platform: str | None = None
     path: str = ""  # regular expression, searched in path and query
+    asked: str = ""  # regular expression, searched in the request's body
     method: str | None = None
     times: Annotated[int, Field(ge=1)] | None = None
     every: Annotated[int, Field(ge=1)] = 1
@@ -61,11 +62,12 @@ class Fault(BaseModel):
     query: dict[str, str] = {}
 
     @model_validator(mode="after")
-    def _path_compiles(self) -> Self:
-        try:
-            re.compile(self.path)
-        except re.error as error:
-            raise ValueError(f"path {self.path!r} is not a regular expression: {error}") from error
+    def _expressions_compile(self) -> Self:
+        for name, expression in (("path", self.path), ("asked", self.asked)):
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise ValueError(f"{name} {expression!r} is not a regular expression: {error}") from error
         return self
 
     def concerns(self, platform: str, request: Request) -> bool:
@@ -73,6 +75,7 @@ class Fault(BaseModel):
             self.platform in (None, platform)
             and self.method in (None, request.method)
             and re.search(self.path, request.target) is not None
+            and (not self.asked or re.search(self.asked, request.body.decode(errors="replace")) is not None)
         )
 
 

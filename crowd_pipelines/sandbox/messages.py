@@ -40,13 +40,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One answer. `violation` says what the request did against the provider's published contract."""
+    """One answer. `violation` says what the request did against the provider's published contract.
+
+    `asked` tells for the log what was asked where the address does not: a GraphQL operation, a form; never a token.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: str | None = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     violation: str | None = None
+    asked: str | None = None
 
 
 def encode(payload: Any) -> bytes:

@@ -44,6 +44,8 @@ class SimulatedPlatform(ABC):
 
     name: ClassVar[str]
     api_path: ClassVar[str]
+    readers: ClassVar[tuple[str, ...]] = ()
+    """Further integration types that read this provider, as `twitter_reach` reads X."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -62,6 +64,10 @@ class SimulatedPlatform(ABC):
 
     def credentials(self) -> dict[str, Any]:
         """The credentials to connect an integration with; none where reads are public."""
+        return {}
+
+    def environment(self) -> dict[str, str]:
+        """Variables that an installation connected to it needs, as an application's id and secret."""
         return {}
 
     @abstractmethod

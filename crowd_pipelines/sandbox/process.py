@@ -87,3 +87,6 @@ class Sandbox(SandboxClient):
 
     def credentials(self, platform: str) -> Record:
         return dict(self.platforms[platform]["credentials"])
+
+    def environment(self, platform: str) -> dict[str, str]:
+        return dict(self.platforms[platform]["environment"])

@@ -26,6 +26,7 @@ class LoggedRequest:
     fault: str | None
     fault_id: int | None
     violation: str | None
+    asked: str | None
     authenticated: bool
     user_agent: str | None
     response_bytes: int
@@ -49,6 +50,7 @@ class RequestLog:
             fault=armed.fault.kind.value if armed else None,
             fault_id=armed.number if armed else None,
             violation=response.violation,
+            asked=response.asked,
             authenticated="api-key" in request.headers or "authorization" in request.headers,
             user_agent=request.headers.get("user-agent"),
             response_bytes=len(response.body),

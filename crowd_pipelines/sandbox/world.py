@@ -17,6 +17,7 @@ class World:
 
     def __init__(self, platforms: Mapping[str, SimulatedPlatform]) -> None:
         self.platforms = platforms
+        self._by_name = {name: one for one in platforms.values() for name in (one.name, *one.readers)}
         self.faults = FaultBook()
         self.log = RequestLog()
         self._edge = EdgeCache()
@@ -24,12 +25,20 @@ class World:
     def platform_of(self, request: Request) -> SimulatedPlatform | None:
         return self.platforms.get(next(iter(request.segments), ""))
 
+    def named(self, name: str) -> SimulatedPlatform | None:
+        """The provider that integrations of this type read."""
+        return self._by_name.get(name)
+
     def arm(self, fault: Fault) -> int:
         """Raises ChangeRefused for an unknown platform or poison: it would come to light in mid-test, or never."""
-        if fault.platform not in (None, *self.platforms):
-            raise ChangeRefused(f"platform {fault.platform!r} is not simulated here")
+        concerned = list(self.platforms.values())
+        if fault.platform is not None:
+            one = self.named(fault.platform)
+            if one is None:
+                raise ChangeRefused(f"platform {fault.platform!r} is not simulated here")
+            fault, concerned = fault.model_copy(update={"platform": one.name}), [one]
         if fault.kind is FaultKind.POISON:
-            for platform in self.platforms.values():
+            for platform in concerned:
                 platform.poison([], fault.what)
         return self.faults.arm(fault)
 
@@ -43,7 +52,8 @@ class World:
         if armed:
             order = Order(fault=armed.fault, request=request, response=response, platform=platform)
             delivery = spoiled(order)
-        self.log.add(platform.name, request, replace(delivery.response, violation=response.violation), armed)
+        sent = replace(delivery.response, violation=response.violation, asked=response.asked)
+        self.log.add(platform.name, request, sent, armed)
         return delivery
 
     def _through_edge(
@@ -67,8 +77,10 @@ class World:
         return {
             name: {
                 "api_url": url + platform.api_path,
-                "settings": platform.settings(),
-                "credentials": platform.credentials(),
+                "settings": platform.settings() if name == platform.name else {},
+                "credentials": platform.credentials() if name == platform.name else {},
+                "environment": platform.environment() if name == platform.name else {},
             }
-            for name, platform in self.platforms.items()
+            for platform in self.platforms.values()
+            for name in (platform.name, *platform.readers)
         }

@@ -6,50 +6,20 @@ an API key is optional.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import UnexpectedPayload
 from crowd_pipelines.model.moments import Moment
+from crowd_pipelines.model.payloads import Payload, Spare
 
 LARGEST_PAGE = 1000
 """Articles per request; a site may lower it (`API_PER_PAGE_MAX`)."""
 
 OwnerKind = Literal["organization", "user"]
-
-
-T = TypeVar("T")
-
-
-def _or_nothing(value: Any, parse: ValidatorFunctionWrapHandler) -> Any:
-    """Return a field's value, or None where it cannot be used: a record is not refused for what it can do without."""
-    try:
-        return parse(value)
-    except ValidationError:
-        return None
-
-
-Spare = Annotated[T | None, WrapValidator(_or_nothing)]
-"""A field that a record can do without."""
-
-
-class Payload(BaseModel):
-    """What we need of a payload; unknown fields are passed over."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
 
 class Person(Payload):

@@ -6,13 +6,14 @@ for the comments of changed articles. Profiles are looked up once per day and pe
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, field_validator, model_validator
 
 from crowd_pipelines.framework.integration import BudgetScope, Connector, Integration, RunContext
+from crowd_pipelines.framework.reading import usable
 from crowd_pipelines.http.errors import Gone
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.devto import activities as records
@@ -37,8 +38,6 @@ from crowd_pipelines.model.streams import (
     UpsertActivities,
     UpsertMembers,
 )
-
-T = TypeVar("T", bound=BaseModel)
 
 Run = RunContext["DevtoSettings", DevtoApi]
 
@@ -134,7 +133,7 @@ class DevtoIntegration(Integration[DevtoSettings, DevtoCredentials, DevtoApi]):
 def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
     raw = run.api.articles(stream.owner, stream.username, stream.page)
     rejected: list[RejectedRecord] = []
-    articles = list(_usable(Article, raw, rejected))
+    articles = list(usable(Article, raw, rejected))
     known = run.read_watermarks([stream.subject, *map(_seen, articles), *map(_read, articles)])
     mark = ListMark.model_validate(known.get(stream.subject, {}))
     # Nothing is known to be unchanged in an onboarding: it mends whatever is missing.
@@ -204,7 +203,7 @@ def _tree(
         nodes.append(node)
         activities.extend(
             records.comment_activity(comment, parent=node.parent, article=article, site=site)
-            for comment in _usable(Comment, [] if node.withheld else [raw], rejected)
+            for comment in ([] if node.withheld else usable(Comment, [_alone(raw)], rejected))
         )
     return nodes, tuple(activities)
 
@@ -227,7 +226,7 @@ def _retracted(stream: CommentsStream, nodes: Sequence[CommentNode], *, stale: i
 
 def _profile(stream: ProfileStream, run: Run) -> StreamResult:
     rejected: list[RejectedRecord] = []
-    profiles = _usable(Profile, [run.api.profile(stream.user_id)], rejected)
+    profiles = usable(Profile, [run.api.profile(stream.user_id)], rejected)
     members = tuple(records.profile_member(profile, stream.site) for profile in profiles)
     return StreamResult(operations=(UpsertMembers(members=members),), rejected=tuple(rejected))
 
@@ -236,17 +235,6 @@ def _profiles(activities: Iterable[Activity], site: str) -> Iterable[ProfileStre
     """Return a lookup for every author that has an id."""
     ids = dict.fromkeys(a.member.source_id for a in activities if a.member.source_id)
     return [ProfileStream(user_id=int(user_id), site=site) for user_id in ids]
-
-
-def _usable(wanted: type[T], raw: Iterable[Any], rejected: list[RejectedRecord]) -> Iterator[T]:
-    """Yield the records that can be used; the others go to `rejected` with the reason."""
-    for item in raw:
-        try:
-            yield wanted.model_validate(item)
-        except ValidationError as error:
-            problems = error.errors(include_input=False, include_url=False, include_context=False)
-            reason = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems)
-            rejected.append(RejectedRecord(reason=f"{wanted.__name__.lower()}: {reason}", payload=_alone(item)))
 
 
 def _alone(item: Any) -> Any:
