@@ -1,0 +1,1 @@
+"""How many requests the original would have made for the same reading, per platform."""
