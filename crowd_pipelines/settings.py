@@ -1,6 +1,8 @@
 """Configuration from the environment: one typed object. `.env.example` lists the variables."""
 
 import os
+from collections.abc import Iterable
+from math import inf, nan
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
@@ -51,17 +53,30 @@ class Settings(BaseSettings):
 
     def requests_per_second(self, platform: str) -> float | None:
         """Return the pace that replaces the one the platform's class declares, if one is set."""
-        name = f"CROWD_{platform.upper()}_REQUESTS_PER_SECOND"
-        text = os.environ.get(name)
+        return self.number(platform, "REQUESTS_PER_SECOND", default=0) or None
+
+    def number(self, platform: str, name: str, *, default: float, most: float = inf, or_none: bool = False) -> float:
+        """Return a platform's setting that is a number above 0, at most `most`; `default` where it is not set.
+
+        With `or_none`, 0 may be given, too, and means none. Raises SettingsError for anything else.
+        """
+        variable = f"CROWD_{platform.upper()}_{name}"
+        text = os.environ.get(variable)
         if not text:
-            return None
+            return default
         try:
-            pace = float(text)
+            given = float(text)
         except ValueError:
-            pace = 0.0
-        if not 0 < pace < float("inf"):
-            raise SettingsError(f"{name} is {text!r}; give a number above 0, or unset it for the platform's own pace")
-        return pace
+            given = nan
+        if not (0 < given <= most or (or_none and given == 0)) or given == inf:
+            limits = "above 0" if most == inf else f"above 0, at most {most:g}"
+            raise SettingsError(f"{variable} is {text!r}; give a number {limits}, or unset it for the platform's own")
+        return given
+
+    def app_credentials(self, platform: str, names: Iterable[str]) -> dict[str, str]:
+        """Return the credentials that this installation has for a platform, those of `names` that are set."""
+        found = {name: os.environ.get(f"CROWD_{platform.upper()}_{name.upper()}") for name in names}
+        return {name: value for name, value in found.items() if value}
 
 
 def _required(value: SecretStr | None, name: str, example: str) -> str:

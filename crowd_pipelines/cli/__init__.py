@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from crowd_pipelines.cli import administration, connecting, reporting, running, serving, watching
 from crowd_pipelines.cli.console import CommandError, fail
 from crowd_pipelines.framework.clients import ConfigurationInvalid
+from crowd_pipelines.framework.credentials import CredentialsMissing
 from crowd_pipelines.http.errors import ProviderError
 from crowd_pipelines.settings import SettingsError
 from crowd_pipelines.stack.processes import StackError
@@ -19,6 +20,7 @@ from crowd_pipelines.store.vault import VaultError
 EXPECTED = (
     CommandError,
     ConfigurationInvalid,
+    CredentialsMissing,
     DatabaseUnavailable,
     EmbeddedPostgresError,
     ProviderError,

@@ -6,13 +6,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from sqlalchemy import Connection
 
 from crowd_pipelines.cli.console import CommandError, JsonOption, print_json, print_table, tell
 from crowd_pipelines.cli.session import Session, session
-from crowd_pipelines.framework.clients import parse_credentials, parse_settings, trial_connector
+from crowd_pipelines.framework.clients import connected, parse_settings, trial_connector
+from crowd_pipelines.framework.credentials import Credentials, GivenCredentials, app_credentials
+from crowd_pipelines.framework.integration import Integration
 from crowd_pipelines.store import integrations
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord
@@ -75,9 +78,12 @@ def list_integrations(*, as_json: JsonOption = False) -> None:
         for one in found
     ]
     if as_json:
-        print_json(rows)
+        print_json([{**row, "notices": one.notices} for row, one in zip(rows, found, strict=True)])
         return
     print_table("Integrations", rows, empty="nothing is connected yet; see `crowd-pipelines connect --help`")
+    for one in found:
+        for notice in one.notices:
+            tell(f"{one.name} ({one.platform}): {notice}")
 
 
 def add(
@@ -94,21 +100,19 @@ def add(
 
     Without `credentials`, those that a connection of this name has stay.
     """
-    current.platform(platform)
-    vault = current.vault
-    known = transact(current.engine, lambda conn: integrations.named(conn, tenant, platform, name))
-    if credentials is None and known is not None:
-        stored = transact(current.engine, lambda conn: integrations.credentials(conn, known.id, vault))
-        _check(current, platform, settings, stored)
-    else:
-        _check(current, platform, settings, credentials or {})
+    integration, vault = current.platform(platform), current.vault
+    trial = _on_trial(current, integration, tenant=tenant, name=name, credentials=credentials)
+    connector = trial_connector(integration, current.settings, trial)
+    integration.check_credentials(connected(integration, connector), parse_settings(integration, settings))
 
     def write(conn: Connection) -> IntegrationRecord:
         tenant_id = integrations.ensure_tenant(conn, tenant)
         record = integrations.connect(conn, tenant_id=tenant_id, platform=platform, name=name, settings=settings)
-        if credentials is not None:
-            sealed = vault.seal(credentials, record.id) if credentials else None
+        if isinstance(trial, GivenCredentials):
+            # What was given, or what the check made of it.
+            sealed = vault.seal(trial.given, record.id) if trial.given else None
             integrations.set_credentials(conn, record.id, sealed)
+            integrations.accept_credentials(conn, tenant_id, _borrowers(current, platform))
         if onboarding:
             integrations.request_onboarding(conn, [record.id])
         return record
@@ -116,12 +120,35 @@ def add(
     return transact(current.engine, write)
 
 
-def _check(current: Session, platform: str, settings: Mapping[str, Any], credentials: Mapping[str, Any]) -> None:
-    integration = current.platform(platform)
-    typed = parse_settings(integration, settings)
-    connector = trial_connector(integration, current.settings)
-    api = integration.connect(connector, parse_credentials(integration, credentials))
-    integration.check_credentials(api, typed)
+def _on_trial(
+    current: Session,
+    integration: Integration[Any, Any, Any],
+    *,
+    tenant: str,
+    name: str,
+    credentials: Mapping[str, Any] | None,
+) -> Credentials:
+    """Return the credentials to be checked: given ones, else those that are stored for this connection or lent to it."""
+    if integration.credentials_of and credentials:
+        raise CommandError(
+            f"{integration.title} uses the credentials of the tenant's {integration.credentials_of} integration; "
+            "leave out --credentials"
+        )
+
+    def read(conn: Connection) -> tuple[UUID, IntegrationRecord | None]:
+        return integrations.ensure_tenant(conn, tenant), integrations.named(conn, tenant, integration.platform, name)
+
+    if credentials is None or integration.credentials_of:
+        tenant_id, known = transact(current.engine, read)
+        if known or integration.credentials_of:
+            return current.clients.credentials_of(integration, tenant_id, known.id if known else tenant_id)
+    return GivenCredentials(
+        given=dict(credentials or {}), from_environment=app_credentials(integration, current.settings)
+    )
+
+
+def _borrowers(current: Session, platform: str) -> list[str]:
+    return [name for name, integration in current.platforms.items() if integration.credentials_of == platform]
 
 
 def _read(given: str) -> str:

@@ -44,11 +44,15 @@ class Session:
             raise CommandError(f"there is no platform {name!r}; there are: {', '.join(sorted(self.platforms))}")
         return self.platforms[name]
 
+    @property
+    def clients(self) -> ApiClients:
+        """What makes API clients for stored integrations."""
+        return ApiClients(budget=RateBudget(engine=self.engine), vault=self.vault, settings=self.settings)
+
     def processor(self) -> IntegrationProcessor:
         """Return a processor of this command's own."""
-        clients = ApiClients(budget=RateBudget(engine=self.engine), vault=self.vault, settings=self.settings)
         return IntegrationProcessor(
-            Lifecycle(clients=clients, settings=self.settings, registry=self.platforms, owner="command line")
+            Lifecycle(clients=self.clients, settings=self.settings, registry=self.platforms, owner="command line")
         )
 
     def integration(self, integration_id: UUID) -> IntegrationRecord:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.pacing import RateLimit
-from crowd_pipelines.model.records import ActivityType, MemberAttribute
+from crowd_pipelines.model.records import ActivityType, KnownMember, MemberAttribute
 from crowd_pipelines.model.streams import Json, Stream, StreamResult
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
@@ -27,21 +27,55 @@ class BudgetScope(StrEnum):
     HOST = "host"  # all requests from us to the provider share one, as limits per IP address do
 
 
+Exchange = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+"""Gets the credentials as they are stored now; returns the keys that change, or None when they need not."""
+
+
 class Connector(Protocol):
     """Makes HTTP clients that are paced by the shared budget and stop with the slice."""
 
     def http(
-        self, *, headers: Mapping[str, str] | None = None, secrets: Sequence[str] = (), **options: Any
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        secrets: Sequence[str] = (),
+        budget: str | None = None,
+        **options: Any,
     ) -> HttpClient:
-        """Return a client for the platform's base URL; `options` go to `HttpClient`."""
+        """Return a client for the platform's base URL; `options` go to `HttpClient`.
+
+        `budget` names whom the provider counts (one of several tokens, say) where that is not all credentials together.
+        """
+        ...
+
+    def renew(self, exchange: Exchange) -> Mapping[str, Any]:
+        """Change the stored credentials, as tokens that serve only once demand; returns those that are valid now.
+
+        Only one at a time gets to `exchange`, whichever process it is in, and what it returns is stored before anybody
+        can use it. It should take a few seconds at most: whoever writes to the integration's row waits for it.
+        """
+        ...
+
+
+def nobody_known(*, after: str | None, limit: int, unseen_for: timedelta) -> Sequence[KnownMember]:  # noqa: ARG001
+    """Return no members: for integration runs without a database."""
+    return ()
+
+
+class MemberReader(Protocol):
+    """Reads members that the tenant knows."""
+
+    def __call__(self, *, after: str | None, limit: int, unseen_for: timedelta) -> Sequence[KnownMember]:
+        """Return members with a user id beyond `after`, in order, whose reach was not seen for `unseen_for`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext(Generic[SettingsT, ApiT]):
-    """What an integration may know of the integration run: values, one API client, and its watermarks.
+    """What an integration may know of the integration run: values, one API client, its watermarks, known members.
 
-    `preprocessed` is what `preprocess` returned, as JSON, also after a resume. Times are UTC.
+    `preprocessed` is what `preprocess` returned, as JSON, also after a resume; `state` what the `postprocess` of earlier
+    integration runs left. `known_members` are those of `member_platform`. Times are UTC.
     """
 
     integration_id: UUID
@@ -51,6 +85,8 @@ class RunContext(Generic[SettingsT, ApiT]):
     api: ApiT
     read_watermarks: Callable[[Sequence[str]], Mapping[str, Json]]
     preprocessed: Json = field(default_factory=dict)
+    state: Json = field(default_factory=dict)
+    known_members: MemberReader = nobody_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +105,14 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """Keys of an integration's settings and state to be changed; the others stay as they are."""
+    """Keys of an integration's settings and state to be changed; the others stay as they are.
+
+    `notices` tell the user in sentences what keeps something from being read, and what to do; None leaves the old ones.
+    """
 
     settings: Json = field(default_factory=dict)
     state: Json = field(default_factory=dict)
+    notices: tuple[str, ...] | None = None
 
 
 class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
@@ -97,6 +137,15 @@ class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
 
     settings_type: type[SettingsT]
     credentials_type: type[CredentialsT]
+    app_credentials: ClassVar[tuple[str, ...]] = ()
+    """Credentials that belong to the installation: `CROWD_<PLATFORM>_<NAME>` of the environment, below the stored ones."""
+
+    credentials_of: ClassVar[str | None] = None
+    """The platform whose integration of the same tenant lends its credentials, its budget and its address."""
+
+    member_platform: ClassVar[str | None] = None
+    """The platform of the members that are read, where that is another one."""
+
     stream_types: ClassVar[tuple[type[Stream], ...]]
     activity_types: ClassVar[tuple[ActivityType, ...]]
     member_attributes: ClassVar[tuple[MemberAttribute, ...]] = ()

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from crowd_pipelines.framework.attempts import describe
 from crowd_pipelines.framework.clients import ApiClients, ConfigurationInvalid
+from crowd_pipelines.framework.credentials import CredentialsMissing
 from crowd_pipelines.framework.integration import Integration, RunSummary
 from crowd_pipelines.framework.runner import HEARTBEAT_SECONDS, Runner, reject_credentials
 from crowd_pipelines.framework.slices import Slice, SliceOver
@@ -140,7 +141,7 @@ class Lifecycle:
                 return None
             try:
                 self._works[run_id] = self._open(run)
-            except (ConfigurationInvalid, VaultError) as error:
+            except (ConfigurationInvalid, CredentialsMissing, VaultError) as error:
                 self._write(runs.fail, run, str(error))
                 return None
         return self._works[run_id]
@@ -227,7 +228,8 @@ class Lifecycle:
             else:
                 ended = runs.finish(conn, run)
             if ended:
-                integrations.patch(conn, run.integration_id, settings=patch.settings, state=patch.state)
+                notices = {} if patch.notices is None else {"notices": list(patch.notices)}
+                integrations.patch(conn, run.integration_id, settings=patch.settings, state={**patch.state, **notices})
 
         transact(self.engine, write)
 

@@ -7,6 +7,7 @@ from the loop that does the work.
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -65,6 +66,8 @@ class Runner:
         self._active = {work.run.id: work for work in works}
         self._held: dict[UUID, ClaimedStream] = {}
         self._pausing: set[UUID] = set()
+        self._proven: set[UUID] = set()
+        self._turns: dict[UUID, threading.Event] = {}
         self._concurrency = max((work.integration.max_concurrency for work in works), default=1)
         self._workers: Workers[Attempt] = Workers(self._concurrency)
         self._depth = 2 * self._concurrency
@@ -128,9 +131,32 @@ class Runner:
             if pauses(attempt.outcome):
                 # Told by the thread that learns it: until the commit, others would go on asking.
                 self._pausing.add(run_id)
+            if isinstance(attempt.outcome, StreamResult):
+                self._proven.add(run_id)
             return attempt
 
-        return task
+        return task if run_id in self._proven else self._in_turn(run_id, task)
+
+    def _in_turn(self, run_id: UUID, task: Callable[[], Attempt]) -> Callable[[], Attempt]:
+        """Let an integration run's tasks wait for each other until one has succeeded.
+
+        Credentials that the provider refuses cost one request, not one per thread.
+        """
+        before, done = self._turns.get(run_id), threading.Event()
+        self._turns[run_id] = done
+
+        def in_turn() -> Attempt:
+            if before is not None:
+                before.wait()
+            if run_id in self._proven:
+                done.set()
+                return task()
+            try:
+                return task()
+            finally:
+                done.set()
+
+        return in_turn
 
     def _commit(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:

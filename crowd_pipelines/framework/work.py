@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
 
 from crowd_pipelines.framework.clients import ApiClients, parse_settings
-from crowd_pipelines.framework.integration import Integration, RunContext
+from crowd_pipelines.framework.integration import Integration, MemberReader, RunContext
 from crowd_pipelines.framework.slices import Slice
+from crowd_pipelines.model.records import KnownMember
 from crowd_pipelines.model.streams import Json
-from crowd_pipelines.store import watermarks
+from crowd_pipelines.settings import Settings
+from crowd_pipelines.store import reach, watermarks
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord, Limit
 from crowd_pipelines.store.runs import RunRecord
@@ -35,7 +38,7 @@ def open_work(
     clients: ApiClients,
     slice_: Slice,
 ) -> RunWork:
-    """Return the work on an integration run. Raises ConfigurationInvalid or VaultError when it cannot be done."""
+    """Return the work on an integration run. Raises ConfigurationInvalid, CredentialsMissing or VaultError when not."""
     context = RunContext(
         integration_id=record.id,
         onboarding=run.onboarding,
@@ -44,8 +47,10 @@ def open_work(
         api=clients.of(integration, run, sleep=slice_.sleep),
         read_watermarks=_watermark_reader(clients.budget.engine, record.id),
         preprocessed=run.context or {},
+        state=record.state,
+        known_members=_member_reader(clients.budget.engine, record.tenant_id, integration),
     )
-    return RunWork(run=run, integration=integration, context=context, limit=_limit(integration, run))
+    return RunWork(run=run, integration=integration, context=context, limit=_limit(integration, run, clients.settings))
 
 
 def _watermark_reader(engine: Engine, integration_id: UUID) -> Callable[[Sequence[str]], Mapping[str, Json]]:
@@ -55,8 +60,27 @@ def _watermark_reader(engine: Engine, integration_id: UUID) -> Callable[[Sequenc
     return read
 
 
-def _limit(integration: Integration[Any, Any, Any], run: RunRecord) -> Limit | None:
-    if integration.global_limit is None:
+def _member_reader(engine: Engine, tenant_id: UUID, integration: Integration[Any, Any, Any]) -> MemberReader:
+    platform = integration.member_platform or integration.platform
+
+    def read(*, after: str | None, limit: int, unseen_for: timedelta) -> Sequence[KnownMember]:
+        return transact(
+            engine,
+            lambda conn: reach.known_members(
+                conn, tenant_id, platform, after=after, limit=limit, unseen_for=unseen_for
+            ),
+        )
+
+    return read
+
+
+def _limit(integration: Integration[Any, Any, Any], run: RunRecord, settings: Settings) -> Limit | None:
+    """Return the global limit as the environment sets it, else as the platform's class declares it."""
+    platform = integration.platform
+    given = settings.number(platform, "GLOBAL_LIMIT", default=integration.global_limit or 0, or_none=True)
+    if not given:
         return None
-    factor = integration.onboarding_limit_factor if run.onboarding else 1.0
-    return Limit(records=max(int(integration.global_limit * factor), 1), window=integration.limit_reset_frequency)
+    factor = settings.number(platform, "ONBOARDING_LIMIT_FACTOR", default=integration.onboarding_limit_factor, most=1)
+    days = settings.number(platform, "LIMIT_RESET_DAYS", default=integration.limit_reset_frequency / timedelta(days=1))
+    records = given * factor if run.onboarding else given
+    return Limit(records=max(int(records), 1), window=timedelta(days=days))

@@ -10,7 +10,7 @@ from crowd_pipelines.http.errors import (
     UnexpectedPayload,
 )
 from crowd_pipelines.http.metering import Meter, metered
-from crowd_pipelines.http.outcomes import Judge, Outcome, Response
+from crowd_pipelines.http.outcomes import Judge, Outcome, Response, Verdict
 from crowd_pipelines.http.pacing import LocalPacer, Pacer, RateLimit
 from crowd_pipelines.http.redaction import RedactingFilter, redact
 from crowd_pipelines.http.transport import Limits
@@ -34,6 +34,7 @@ __all__ = [
     "Response",
     "Retryable",
     "UnexpectedPayload",
+    "Verdict",
     "WaitHeader",
     "metered",
     "redact",

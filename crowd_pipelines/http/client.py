@@ -11,13 +11,13 @@ import tenacity
 
 from crowd_pipelines.http.errors import Retryable, UnexpectedPayload
 from crowd_pipelines.http.metering import count
-from crowd_pipelines.http.outcomes import Judge, Outcome, Response, outcome_of
+from crowd_pipelines.http.outcomes import Judge, Outcome, Response, Verdict, verdict_of
 from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, Clock, Pacer, Refusals, utc_now
 from crowd_pipelines.http.redaction import redact
 from crowd_pipelines.http.redirects import MAX_REDIRECTS, absolute, followed
 from crowd_pipelines.http.transport import Answer, Auth, Limits, Params, Request, Transport
 from crowd_pipelines.http.verdicts import check_body, decoded_body, failure, refusal, response_of
-from crowd_pipelines.http.waits import WAIT_HEADERS, WaitHeader, quota, refused_until
+from crowd_pipelines.http.waits import WAIT_HEADERS, WaitHeader, quota, refused_until, wait_until
 
 _ATTEMPTS = 3
 
@@ -40,6 +40,9 @@ class HttpClient:
     Every request, also a repeated or redirected one, first pays the pacer. Transient failures are tried three times in
     all; a 429 closes its bucket and is waited for in place up to 30 s, three times per call. `sleep` may raise to stop
     the work: what it raises passes through.
+
+    With `overall`, every request also pays that bucket, and a refusal for which `is_overall` holds closes it instead of
+    the request's own: Discord counts per route and per bot.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class HttpClient:
         outcomes: Mapping[int, Outcome] | None = None,
         judge: Judge | None = None,
         wait_headers: Sequence[WaitHeader] = WAIT_HEADERS,
+        overall: str | None = None,
+        is_overall: Callable[[Response], bool] = lambda _: False,
         max_connections: int = 10,
         limits: Limits | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -65,6 +70,8 @@ class HttpClient:
         self._outcomes = dict(outcomes or {})
         self._judge = judge
         self._wait_headers = tuple(wait_headers)
+        self._overall = (overall,) if overall else ()
+        self._is_overall = is_overall
         self._sleep = sleep
         self._clock = clock
         self._refusals = Refusals()
@@ -134,19 +141,20 @@ class HttpClient:
             answer = self._follow(request)
             body = decoded_body(answer)
             response = response_of(answer, body)
-            outcome = outcome_of(response, judge=self._judge, overrides=self._outcomes)
-            if outcome is not Outcome.RATE_LIMITED:
+            verdict = verdict_of(response, judge=self._judge, overrides=self._outcomes)
+            if verdict.outcome is not Outcome.RATE_LIMITED:
                 break
-            self._refused(request, answer, response.json, patience)
-        if outcome is not Outcome.OK:
-            raise failure(outcome, request, answer)
-        self._refusals.forget(request.bucket)
+            self._refused(request, answer, response, verdict, patience)
+        if verdict.outcome is not Outcome.OK:
+            raise failure(verdict, request, answer)
+        for bucket in self._buckets(request):
+            self._refusals.forget(bucket)
         check_body(body, request, answer)
         return response
 
     def _follow(self, request: Request) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):
-            self._pay(request.bucket)
+            self._pay(request)
             answer = self._transport.send(request)
             self._learn(request.bucket, answer)
             onward = followed(request, answer)
@@ -155,24 +163,33 @@ class HttpClient:
             request = onward
         raise UnexpectedPayload(f"{request} was redirected more than {MAX_REDIRECTS} times; check the address.")
 
-    def _pay(self, bucket: str) -> None:
-        """Wait for the bucket, and anew when another thread was refused during the wait."""
+    def _buckets(self, request: Request) -> tuple[str, ...]:
+        return (request.bucket, *self._overall)
+
+    def _pay(self, request: Request) -> None:
+        """Wait for the request's buckets, and anew when another thread was refused during the wait."""
+        buckets = self._buckets(request)
         while True:
-            known = self._refusals.until(bucket)
-            wait = self._pacer.reserve(bucket)
+            known = [self._refusals.until(bucket) for bucket in buckets]
+            wait = self._pacer.reserve(*buckets)
             if wait <= 0:
                 return
             self._wait(wait)
-            if self._refusals.until(bucket) == known:
+            if [self._refusals.until(bucket) for bucket in buckets] == known:
                 return
 
-    def _refused(self, request: Request, answer: Answer, payload: Any, patience: _Patience) -> None:
+    def _refused(
+        self, request: Request, answer: Answer, response: Response, verdict: Verdict, patience: _Patience
+    ) -> None:
         """Close the bucket for everybody; raises RateLimited unless the next attempt is due within seconds.
 
         A provider that refuses again after each wait it asked for is given the growing wait instead.
         """
-        now, bucket = self._clock(), request.bucket
-        told = refused_until(answer.headers, payload, now=now, table=self._wait_headers)
+        now = self._clock()
+        bucket = self._overall[0] if self._overall and self._is_overall(response) else request.bucket
+        told = refused_until(answer.headers, response.json, now=now, table=self._wait_headers)
+        if verdict.until is not None:
+            told = wait_until(verdict.until, now=now)
         brief = told is not None and told - now <= LONGEST_WAIT_IN_PLACE
         in_place = brief and patience.spend()
         until = told or now
@@ -181,7 +198,7 @@ class HttpClient:
         self._refusals.note(bucket, until)
         self._pacer.close(bucket, until)
         if not in_place:
-            raise refusal(request, answer, until)
+            raise refusal(verdict, request, answer, until, bucket)
 
     def _learn(self, bucket: str, answer: Answer) -> None:
         if told := quota(answer.headers, now=self._clock()):

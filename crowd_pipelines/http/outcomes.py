@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -29,7 +30,19 @@ class Response:
     json: Any = field(repr=False)
 
 
-Judge = Callable[[Response], Outcome | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """An outcome, and what to tell people of it: one sentence that says what is wrong and what to do.
+
+    `until` is when a RATE_LIMITED request may be sent again, where headers and body do not say so.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    until: datetime | None = None
+
+
+Judge = Callable[[Response], Outcome | Verdict | None]
 """Tells what the status does not: Slack's errors in a 200, GraphQL's RATE_LIMITED. None leaves it to the table."""
 
 STATUS: Mapping[int, Outcome] = {
@@ -47,14 +60,14 @@ STATUS: Mapping[int, Outcome] = {
 }
 
 
-def outcome_of(response: Response, *, judge: Judge | None, overrides: Mapping[int, Outcome]) -> Outcome:
+def verdict_of(response: Response, *, judge: Judge | None, overrides: Mapping[int, Outcome]) -> Verdict:
     """The provider's judge knows best, then the headers of a 403, then the provider's table, then ours."""
     status = response.status
     if judge and (judged := judge(response)):
-        return judged
+        return judged if isinstance(judged, Verdict) else Verdict(outcome=judged)
     if status == 403 and refuses_for_rate(response.headers):
-        return Outcome.RATE_LIMITED
-    return overrides.get(status) or STATUS.get(status) or _by_class(status)
+        return Verdict(outcome=Outcome.RATE_LIMITED)
+    return Verdict(outcome=overrides.get(status) or STATUS.get(status) or _by_class(status))
 
 
 def _by_class(status: int) -> Outcome:

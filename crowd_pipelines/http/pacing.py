@@ -44,10 +44,18 @@ class RateLimit:
         return self.interval * (self.burst - 1)
 
 
-class Pacer(Protocol):
-    """Decides when the next request of a bucket may be sent; shared by all who use one credential."""
+def limit_of(bucket: str, limits: Mapping[str, RateLimit]) -> RateLimit | None:
+    """Return the limit of a bucket: its own, else that of its family (`messages` for `messages/900`)."""
+    return limits.get(bucket) or limits.get(bucket.partition("/")[0])
 
-    def reserve(self, bucket: str) -> float:
+
+class Pacer(Protocol):
+    """Decides when the next request of some buckets may be sent; shared by all who use one credential.
+
+    A bucket may be one of a family with the same limit, named `family/subject`.
+    """
+
+    def reserve(self, *buckets: str) -> float:
         """Seconds to wait before sending now; raises RateLimited, reserving nothing, when that exceeds 30 s."""
         ...
 
@@ -72,17 +80,17 @@ class LocalPacer:
         self._due: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def reserve(self, bucket: str) -> float:
+    def reserve(self, *buckets: str) -> float:
         """Seconds to wait before sending now; raises RateLimited, reserving nothing, when that exceeds 30 s."""
-        interval, tolerance = self._spacing(bucket)
         with self._lock:
             now = self._clock()
-            due = max(self._due.get(bucket, now), now)
-            wait = max(due - tolerance - now, timedelta())
-            if wait > LONGEST_WAIT_IN_PLACE:
-                raise _closed(bucket, now + wait)
-            self._due[bucket] = due + interval
-        return wait.total_seconds()
+            due = {bucket: max(self._due.get(bucket, now), now) for bucket in buckets}
+            waits = {bucket: max(due[bucket] - self._spacing(bucket)[1] - now, timedelta()) for bucket in buckets}
+            longest = max(buckets, key=waits.__getitem__)
+            if waits[longest] > LONGEST_WAIT_IN_PLACE:
+                raise _closed(longest, now + waits[longest])
+            self._due |= {bucket: due[bucket] + self._spacing(bucket)[0] for bucket in buckets}
+        return waits[longest].total_seconds()
 
     def close(self, bucket: str, until: datetime) -> None:
         """Let nothing of the bucket through before `until`, and no burst after it: one request probes first."""
@@ -103,7 +111,7 @@ class LocalPacer:
             self.close(bucket, resets_at)
 
     def _spacing(self, bucket: str) -> tuple[timedelta, timedelta]:
-        limit = self._limits.get(bucket)
+        limit = limit_of(bucket, self._limits)
         return (limit.interval, limit.tolerance) if limit else (timedelta(), timedelta())
 
 

@@ -11,7 +11,7 @@ from crowd_pipelines.http.errors import (
     Retryable,
     UnexpectedPayload,
 )
-from crowd_pipelines.http.outcomes import Outcome, Response
+from crowd_pipelines.http.outcomes import Outcome, Response, Verdict
 from crowd_pipelines.http.payload import Decoded, decode
 from crowd_pipelines.http.redaction import redact
 from crowd_pipelines.http.transport import Answer, Request
@@ -40,25 +40,27 @@ def check_body(body: Decoded, request: Request, answer: Answer) -> None:
     raise Retryable(f"{told} It will be tried again.")
 
 
-def failure(outcome: Outcome, request: Request, answer: Answer) -> ProviderError:
+def failure(verdict: Verdict, request: Request, answer: Answer) -> ProviderError:
     """The error for an answer that is neither good nor a refusal for rate."""
-    match outcome:
+    told = _told(request, answer)
+    match verdict.outcome:
         case Outcome.CREDENTIALS:
-            remedy = "The credentials are not accepted."
-            return CredentialsRejected(f"{_told(request, answer)} {remedy}")
+            return CredentialsRejected(f"{told} {verdict.reason or 'The credentials are not accepted.'}")
         case Outcome.GONE:
-            return Gone(f"{_told(request, answer)} It is gone or not visible to these credentials; it is skipped.")
+            usual = "It is gone or not visible to these credentials; it is skipped."
+            return Gone(f"{told} {verdict.reason or usual}")
         case Outcome.RETRY:
-            return Retryable(f"{_told(request, answer)} It will be tried again.")
+            return Retryable(f"{told} {verdict.reason or 'It will be tried again.'}")
         case _:
-            message = f"{_told(request, answer)} Repeating will not help; the evidence is kept."
-            return UnexpectedPayload(message, evidence=_evidence(answer))
+            remedy = verdict.reason or "Repeating will not help; the evidence is kept."
+            return UnexpectedPayload(f"{told} {remedy}", evidence=_evidence(answer))
 
 
-def refusal(request: Request, answer: Answer, until: datetime) -> RateLimited:
-    """The error for an answer that refuses for rate."""
-    message = f"{_told(request, answer)} The next request may be sent at {until:%Y-%m-%d %H:%M:%S %Z}."
-    return RateLimited(message, until=until, scope=request.bucket)
+def refusal(verdict: Verdict, request: Request, answer: Answer, until: datetime, bucket: str) -> RateLimited:
+    """The error for an answer that refuses for rate, which closes a bucket."""
+    when = f"The next request may be sent at {until:%Y-%m-%d %H:%M:%S %Z}."
+    told = " ".join(filter(None, (_told(request, answer), verdict.reason, when)))
+    return RateLimited(told, until=until, scope=bucket)
 
 
 def _told(request: Request, answer: Answer, instead: str = "") -> str:

@@ -55,7 +55,9 @@ class Quota:
 
 
 def wait_until(value: object, *, now: datetime) -> datetime | None:
-    """The moment meant by seconds to go, an epoch in s or ms, an HTTP date, or an ISO 8601 time."""
+    """The moment meant by seconds to go, an epoch in s or ms, an HTTP date, an ISO 8601 time, or a moment itself."""
+    if isinstance(value, datetime):
+        return _clamped(value.timestamp() - now.timestamp(), now)
     if isinstance(value, str):
         return _from_text(value.strip(), now)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -9,6 +9,16 @@ from typing import Any
 from crowd_pipelines.model.text import clean_json, clean_text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownMember:
+    """A member as the database knows them by one platform's user id; `reach_seen_at` is when the reach was last seen."""
+
+    source_id: str
+    username: str
+    reach: int | None
+    reach_seen_at: datetime | None
+
+
 class TimestampSource(StrEnum):
     """Who says when an activity happened."""
 
@@ -91,7 +101,8 @@ class Activity:
     """Something a member did at a moment. Identity: (tenant, platform, type, source_id).
 
     `source_parent_id` with `source_parent_type` name the activity that this one answers; `thread` is the provider's
-    id of the whole conversation. The parent may arrive later, or never.
+    id of the whole conversation. The parent may arrive later, or never. `channel` is the readable name of where it
+    happened, `channel_id` the provider's stable id of it.
     """
 
     platform: str
@@ -107,6 +118,7 @@ class Activity:
     body: str | None = None
     url: str | None = None
     channel: str | None = None
+    channel_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -115,7 +127,7 @@ class Activity:
         if bool(self.source_parent_id) != bool(self.source_parent_type):
             raise ValueError(f"a parent needs both id and type: {self.source_parent_id}, {self.source_parent_type}")
         _require_zone(self.timestamp, "timestamp")
-        _clean(self, "source_id", "source_parent_id", "thread", "title", "body", "url", "channel")
+        _clean(self, "source_id", "source_parent_id", "thread", "title", "body", "url", "channel", "channel_id")
         object.__setattr__(self, "attributes", clean_json(dict(self.attributes)))
 
     @property

@@ -84,7 +84,15 @@ class RetractMissing:
     present: frozenset[str]
 
 
-Operation = UpsertActivities | UpsertMembers | UpdateMembers | RetractActivities | RetractMissing
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameChannel:
+    """A channel has another name now: what happened there earlier shows it, too."""
+
+    channel_id: str
+    channel: str
+
+
+Operation = RenameChannel | UpsertActivities | UpsertMembers | UpdateMembers | RetractActivities | RetractMissing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,5 +137,5 @@ def _size(operation: Operation) -> int:
             return len(records)
         case UpsertMembers(members=records) | UpdateMembers(members=records):
             return len(records)
-        case RetractActivities() | RetractMissing():
+        case RetractActivities() | RetractMissing() | RenameChannel():
             return 0

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select, update
 
 from crowd_pipelines.model.records import Activity, Member
 from crowd_pipelines.model.streams import (
     Operation,
+    RenameChannel,
     RetractActivities,
     RetractMissing,
     UpdateMembers,
@@ -19,8 +20,10 @@ from crowd_pipelines.model.streams import (
     UpsertMembers,
 )
 from crowd_pipelines.store import members as member_store
+from crowd_pipelines.store import reach
 from crowd_pipelines.store.database import encode, portions, query
 from crowd_pipelines.store.members import IdentityKey, MemberRow, Resolved
+from crowd_pipelines.store.reach import Observed
 from crowd_pipelines.store.schema import activities as table
 
 T = TypeVar("T")
@@ -59,6 +62,7 @@ class PageRecords:
 def write(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords], *, priority: Sequence[str]) -> Written:
     """Apply the operations of pages of one tenant. Reading the same page again changes nothing."""
     _retract(conn, tenant_id, pages)
+    _rename_channels(conn, pages)
     upserts = list(_upserts(pages))
     updates = [member for page in pages for operation in page.of(UpdateMembers) for member in operation.members]
     resolved = member_store.resolve(conn, tenant_id, (member for _, member in upserts))
@@ -155,20 +159,29 @@ def _write_members(
     known = member_store.load(conn, sorted(who.member_id for who in resolved.values() if not who.added))
     rows = {id_: known.get(id_) or MemberRow(id=id_) for id_ in ids}
     belonging = []
-    last: dict[UUID, Member] = {}
+    last: dict[tuple[UUID, str], Member] = {}
     for member in seen:
         who = resolved.get((member.platform, member.key))
         # Someone who says much looks the same each time.
-        if who and last.get(who.member_id) != member:
+        if who and last.get((who.member_id, member.platform)) != member:
             rows[who.member_id] = member_store.merge(rows[who.member_id], member, priority)
             belonging += [(who.member_id, member.platform, org) for org in member.organizations]
-            last[who.member_id] = member
+            last[who.member_id, member.platform] = member
     for activity in new:
         row = rows[activity.member_id]
         joined_at = member_store.earliest(row.joined_at, activity.timestamp)
         rows[row.id] = replace(row, score=row.score + activity.score, joined_at=joined_at)
     member_store.write(conn, tenant_id, [row for id_, row in rows.items() if row != known.get(id_)])
+    reach.observe(conn, _reaches(last))
     member_store.write_organizations(conn, tenant_id, belonging)
+
+
+def _reaches(last: Mapping[tuple[UUID, str], Member]) -> list[Observed]:
+    return [
+        Observed(member_id=member_id, platform=platform, reach=member.reach)
+        for (member_id, platform), member in last.items()
+        if member.reach is not None
+    ]
 
 
 def _retract(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords]) -> None:
@@ -189,6 +202,20 @@ def _retract(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords]) ->
         conn.execute(query("activities_retract_missing"), {"tenant_id": tenant_id, "threads": encode(whole)})
 
 
+def _rename_channels(conn: Connection, pages: Sequence[PageRecords]) -> None:
+    for page in pages:
+        for renamed in page.of(RenameChannel):
+            conn.execute(
+                update(table)
+                .where(
+                    table.c.integration_id == page.integration_id,
+                    table.c.channel_id == renamed.channel_id,
+                    table.c.channel.is_distinct_from(renamed.channel),
+                )
+                .values(channel=renamed.channel, updated_at=func.now())
+            )
+
+
 def _row(activity: Activity, integration_id: UUID, who: Resolved) -> dict[str, Any]:
     return {
         "integration_id": str(integration_id),
@@ -205,6 +232,7 @@ def _row(activity: Activity, integration_id: UUID, who: Resolved) -> dict[str, A
         "body": activity.body,
         "url": activity.url,
         "channel": activity.channel,
+        "channel_id": activity.channel_id,
         "attributes": activity.attributes,
         "score": activity.type.score,
         "is_contribution": activity.type.is_contribution,

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func
 from sqlalchemy.dialects.postgresql import insert
 
 from crowd_pipelines.http.errors import RateLimited
-from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, RateLimit
+from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, RateLimit, limit_of
 from crowd_pipelines.store.database import execute, query, transact
 from crowd_pipelines.store.schema import rate_budgets as table
 
@@ -26,6 +26,16 @@ class RateBudget:
         return PostgresPacer(self.engine, scope, limits, left_to_checks=self.check_reserve if onboarding else 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """A row of the budgets from which a slot is taken; times in seconds, `reserve` is the part left alone."""
+
+    key: str
+    interval: float
+    tolerance: float
+    reserve: float
+
+
 class PostgresPacer:
     """The `Pacer` of whoever shares `scope`: a credential's fingerprint, or a host where the provider counts so.
 
@@ -39,20 +49,21 @@ class PostgresPacer:
         self._limits = dict(limits)
         self._left_to_checks = left_to_checks
 
-    def reserve(self, bucket: str) -> float:
+    def reserve(self, *buckets: str) -> float:
         """Return the seconds to wait before sending. Raises RateLimited when that is more than 30 s."""
-        interval, tolerance = self._spacing(bucket)
-        key, left = self._key(bucket), self._left_to_checks
-        keys, intervals, reserves = [key], [interval], [left]
-        if left:
-            keys, intervals, reserves = [*keys, f"{key}#onboarding"], [*intervals, interval / (1 - left)], [left, 0.0]
-        asked = {"keys": keys, "reserves": reserves, "tolerance": tolerance}
-        longest = LONGEST_WAIT_IN_PLACE.total_seconds()
-        slots = execute(self._engine, query("budgets_reserve"), {**asked, "intervals": intervals, "longest": longest})
+        lanes = [lane for bucket in buckets for lane in self._lanes(bucket)]
+        asked = {
+            "keys": [lane.key for lane in lanes],
+            "reserves": [lane.reserve for lane in lanes],
+            "tolerances": [lane.tolerance for lane in lanes],
+        }
+        spacing = {"intervals": [lane.interval for lane in lanes], "longest": LONGEST_WAIT_IN_PLACE.total_seconds()}
+        slots = execute(self._engine, query("budgets_reserve"), {**asked, **spacing})
         if slots:
             return float(slots[0][0])
         [(until,)] = execute(self._engine, query("budgets_opens_at"), asked)
-        raise RateLimited(f"the budget {bucket!r} is used up until {until:%H:%M:%S} UTC", until=until, scope=bucket)
+        named = " or ".join(map(repr, buckets))
+        raise RateLimited(f"the budget {named} is used up until {until:%H:%M:%S} UTC", until=until, scope=buckets[0])
 
     def close(self, bucket: str, until: datetime) -> None:
         """Let nothing of the bucket through before `until`, whoever asks."""
@@ -71,7 +82,12 @@ class PostgresPacer:
         )
 
     def learn(self, bucket: str, *, remaining: int, limit: int | None, resets_at: datetime) -> None:
-        """Take note of what the provider says is left, and close the bucket when that is nothing."""
+        """Take note of what the provider says is left, and close the bucket when that is nothing.
+
+        While more than half is left, nobody has to know.
+        """
+        if limit is not None and remaining * 2 > limit:
+            return
         told = {"remaining": remaining, "capacity": limit, "resets_at": resets_at}
         new = insert(table).values(key=self._key(bucket), next_free_at=func.now(), **told)
         transact(
@@ -83,8 +99,17 @@ class PostgresPacer:
         if remaining <= 0:
             self.close(bucket, resets_at)
 
+    def _lanes(self, bucket: str) -> list[_Lane]:
+        """Return the whole budget, and an onboarding's part of it."""
+        interval, tolerance = self._spacing(bucket)
+        key, left = self._key(bucket), self._left_to_checks
+        whole = _Lane(key=key, interval=interval, tolerance=tolerance, reserve=left)
+        if not left:
+            return [whole]
+        return [whole, replace(whole, key=f"{key}#onboarding", interval=interval / (1 - left), reserve=0.0)]
+
     def _spacing(self, bucket: str) -> tuple[float, float]:
-        limit = self._limits.get(bucket)
+        limit = limit_of(bucket, self._limits)
         return (limit.interval.total_seconds(), limit.tolerance.total_seconds()) if limit else (0.0, 0.0)
 
     def _key(self, bucket: str) -> str:

@@ -41,6 +41,11 @@ class IntegrationRecord:
     activity_count: int
     member_count: int
 
+    @property
+    def notices(self) -> list[str]:
+        """What keeps something from being read, in sentences for the user."""
+        return list(self.state.get("notices", ()))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
@@ -99,11 +104,42 @@ def set_credentials(conn: Connection, integration_id: UUID, sealed: Sealed | Non
     )
 
 
-def credentials(conn: Connection, integration_id: UUID, vault: Vault) -> dict[str, Any]:
-    """Return the opened credentials, empty when none are stored."""
-    row = conn.execute(
-        select(table.c.credentials, table.c.credentials_key_id).where(table.c.id == integration_id)
-    ).one()
+def renew_credentials(conn: Connection, integration_id: UUID, sealed: Sealed) -> None:
+    """Store credentials that follow from the old ones: nobody was asked, so nothing else changes."""
+    conn.execute(
+        update(table)
+        .where(table.c.id == integration_id)
+        .values(credentials=sealed.data, credentials_key_id=sealed.key_id, updated_at=func.now())
+    )
+
+
+def accept_credentials(conn: Connection, tenant_id: UUID, platforms: Sequence[str]) -> None:
+    """Let a tenant's integrations of platforms that borrow credentials try again: there are new ones."""
+    conn.execute(
+        update(table)
+        .where(table.c.tenant_id == tenant_id, table.c.platform.in_(platforms))
+        .where(table.c.credentials_rejected_at.is_not(None))
+        .values(credentials_rejected_at=None, error=None, updated_at=func.now())
+    )
+
+
+def lender(conn: Connection, tenant_id: UUID, platform: str) -> UUID | None:
+    """Return the tenant's oldest integration of a platform whose credentials are there and were not rejected."""
+    lending = (
+        select(table.c.id)
+        .where(table.c.tenant_id == tenant_id, table.c.platform == platform)
+        .where(table.c.credentials.is_not(None), table.c.credentials_rejected_at.is_(None))
+        .order_by(table.c.created_at, table.c.id)
+        .limit(1)
+    )
+    return conn.scalars(lending).first()
+
+
+def credentials(conn: Connection, integration_id: UUID, vault: Vault, *, lock: bool = False) -> dict[str, Any]:
+    """Return the opened credentials, empty when none are stored; with `lock`, nobody changes them meanwhile."""
+    wanted = select(table.c.credentials, table.c.credentials_key_id).where(table.c.id == integration_id)
+    # NO KEY UPDATE: rows that refer to the integration can still be added.
+    row = conn.execute(wanted.with_for_update(key_share=True) if lock else wanted).one()
     if row.credentials is None:
         return {}
     return vault.open(Sealed(data=row.credentials, key_id=row.credentials_key_id), integration_id)

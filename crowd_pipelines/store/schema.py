@@ -241,6 +241,21 @@ member_attribute_settings = Table(
     UniqueConstraint("tenant_id", "name"),
 )
 
+member_reach = Table(
+    "member_reach",
+    metadata,
+    Column(
+        "member_id",
+        Uuid,
+        ForeignKey("members.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+    ),
+    Column("platform", Text, primary_key=True),
+    Column("first_seen_at", TIMESTAMP(timezone=True), primary_key=True, server_default=text("now()")),
+    _now("last_seen_at"),
+    Column("reach", BigInteger, nullable=False),
+)
+
 organizations = Table(
     "organizations",
     metadata,
@@ -295,6 +310,7 @@ activities = Table(
     _optional_text("body"),
     _optional_text("url"),
     _optional_text("channel"),
+    _optional_text("channel_id"),
     _json("attributes"),
     _count("score"),
     Column("is_contribution", Boolean, nullable=False, server_default=text("false")),

@@ -1,6 +1,7 @@
 """How streams are worked: what each error means, what is committed, and what is left to whom."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -196,7 +197,7 @@ def together(*results: StreamResult) -> list[Callable[[], StreamResult]]:
 )
 def test_a_page_that_cannot_be_written_fails_alone_while_its_group_is_committed(town: Town, bad: object) -> None:
     town.tenant.execute("ALTER TABLE activities ADD CONSTRAINT never CHECK (body <> 'refused')")
-    town.script.roots = pages("a", "b", "c")
+    town.script.roots = pages("first", "a", "b", "c")
     refused = found(said("other"), bad, new_streams=pages("child of a"))  # type: ignore[arg-type]
     steps = together(refused, found(said("2")), found(said("3")))
     town.script.steps = dict(zip(["a/1", "b/1", "c/1"], steps, strict=True))
@@ -205,7 +206,7 @@ def test_a_page_that_cannot_be_written_fails_alone_while_its_group_is_committed(
     failed = town.stream("a/1")
     assert (failed["state"], failed["retries"]) == ("error", 1)
     assert failed["error"].startswith("the page cannot be written: ")
-    assert town.tenant.value("SELECT count(*) FROM integration_streams") == 3
+    assert town.tenant.value("SELECT count(*) FROM integration_streams") == 4
     assert run.state is RunState.DELAYED
 
 
@@ -457,7 +458,7 @@ def test_streams_of_different_roots_are_fetched_at_once_up_to_the_declared_concu
         return StreamResult()
 
     names = [f"s{number}" for number in range(9)]
-    script.roots = pages(*names)
+    script.roots = pages("first", *names)
     script.steps = {f"{name}/1": busy for name in names}
     assert town.onboard().state is RunState.PROCESSED
     assert most == [3]
@@ -476,3 +477,14 @@ def test_with_roots_named_their_lineages_are_done_before_the_call_returns(alone:
     work.process_streams(mine, [roots["b/1"]])
     assert {lineage.unfinished for lineage in work.lineages(mine)} == {0}
     assert work.postprocess(mine)[0].state is RunState.PROCESSED
+
+
+def test_credentials_that_are_refused_cost_one_request(town: Town) -> None:
+    def refuses() -> StreamResult:
+        time.sleep(0.2)
+        raise CredentialsRejected("the token is revoked")
+
+    town.script.roots = pages(*"abcd")
+    town.script.steps = {f"{name}/1": refuses for name in "abcd"}
+    assert town.onboard().state is RunState.ERROR
+    assert len(town.script.fetched) == 1

@@ -39,6 +39,8 @@ class Connected:
     ) -> Self:
         monkeypatch.setenv(f"CROWD_{platform.upper()}_API_URL", sandbox.api_url(platform))
         monkeypatch.setenv(f"CROWD_{platform.upper()}_REQUESTS_PER_SECOND", pace)
+        for name, value in sandbox.environment(platform).items():
+            monkeypatch.setenv(name, value)
         vault, credentials = Vault(new_key()), sandbox.credentials(platform)
         with engine.begin() as conn:
             tenant_id = integrations.ensure_tenant(conn, "acme")

@@ -1,12 +1,15 @@
-"""What holds for every platform. One that is new needs a sandbox and `contract.py` in its folder of tests:
-`KINDS`, the stable names of its streams, and `streams(truth)`, one stream of every kind that leads to something.
+"""What holds for every platform. One that is new needs a sandbox and `contract.py` in its folder of tests.
+
+`KINDS` are the stable names of its streams, sorted; `streams(truth)` is one stream of every kind that leads to
+something. Optional: `ABSENT`, a reason for each test here that cannot apply; `QUIET_CHECK(truth)`, the most requests that
+a check with nothing new may take; `known_members(truth)`, whom the database would know.
 """
 
 import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +17,8 @@ from uuid import UUID
 import pytest
 
 import crowd_pipelines.integrations
-from crowd_pipelines.framework.clients import PacedConnector, parse_credentials, parse_settings
+from crowd_pipelines.framework.clients import PacedConnector, connected, parse_settings
+from crowd_pipelines.framework.credentials import GivenCredentials, app_credentials
 from crowd_pipelines.framework.integration import Integration, RunContext
 from crowd_pipelines.http import (
     CredentialsRejected,
@@ -26,14 +30,19 @@ from crowd_pipelines.http import (
     UnexpectedPayload,
 )
 from crowd_pipelines.integrations import registry
-from crowd_pipelines.model.records import Activity, Member
+from crowd_pipelines.model.records import Activity, KnownMember, Member
 from crowd_pipelines.model.streams import Json, Stream, StreamResult, UpdateMembers, UpsertActivities, UpsertMembers
 from crowd_pipelines.sandbox.process import Sandbox
+from crowd_pipelines.settings import Settings
 
 REGISTRY = registry()
-WITH_KIND = [(platform, kind) for platform, known in REGISTRY.items() for kind in (
-    importlib.import_module(f"crowd_pipelines_tests.integrations.{platform}.contract").KINDS
-)]  # fmt: skip
+
+
+def contract_of(platform: str) -> Any:
+    return importlib.import_module(f"crowd_pipelines_tests.integrations.{platform}.contract")
+
+
+WITH_KIND = [(platform, kind) for platform in REGISTRY for kind in contract_of(platform).KINDS]
 
 every_platform = pytest.mark.parametrize("platform", REGISTRY)
 every_kind = pytest.mark.parametrize(("platform", "kind"), WITH_KIND)
@@ -45,20 +54,28 @@ class Reader:
 
     integration: Integration[Any, Any, Any]
     sandbox: Sandbox
+    run: RunContext[Any, Any] = field(init=False)
     watermarks: dict[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.run = self.prepared()
 
     @property
     def api(self) -> Any:
         platform = self.integration.platform
+        pacer = LocalPacer()
+        lender = self.integration.credentials_of or platform
         connector = PacedConnector(
             base_url=self.sandbox.api_url(platform),
-            pacer=LocalPacer(),
+            credentials=GivenCredentials(
+                given=self.sandbox.credentials(lender),
+                from_environment=app_credentials(self.integration, Settings()),
+            ),
+            pacer_of=lambda _: pacer,
             sleep=lambda _: None,
             max_connections=2,
         )
-        return self.integration.connect(
-            connector, parse_credentials(self.integration, self.sandbox.credentials(platform))
-        )
+        return connected(self.integration, connector)
 
     def context(self, *, onboarding: bool = True) -> RunContext[Any, Any]:
         return RunContext(
@@ -68,14 +85,20 @@ class Reader:
             settings=parse_settings(self.integration, self.sandbox.settings(self.integration.platform)),
             api=self.api,
             read_watermarks=self._known,
+            known_members=self._members,
         )
 
+    def prepared(self, *, onboarding: bool = True) -> RunContext[Any, Any]:
+        """The context of an integration run after its preprocess, as it comes back from the database."""
+        run = self.context(onboarding=onboarding)
+        return replace(run, preprocessed=json.loads(json.dumps(self.integration.preprocess(run))))
+
     def process(self, stream: Stream) -> StreamResult:
-        return self.integration.process_stream(stream, self.context())
+        return self.integration.process_stream(stream, self.run)
 
     def read(self, *, onboarding: bool = True) -> dict[Stream, StreamResult]:
         """Every stream with its result, as the runner would follow them."""
-        run, results = self.context(onboarding=onboarding), dict[Stream, StreamResult]()
+        run, results = self.prepared(onboarding=onboarding), dict[Stream, StreamResult]()
         waiting = list(self.integration.get_streams(run))
         while waiting:
             stream = waiting.pop()
@@ -91,12 +114,30 @@ class Reader:
         except Gone as gone:
             return StreamResult(skipped=str(gone))
 
+    def _members(self, *, after: str | None, limit: int, unseen_for: timedelta) -> Sequence[KnownMember]:
+        contract = contract_of(self.integration.platform)
+        known: Sequence[KnownMember] = contract.known_members(self.sandbox.truth(self.integration.platform))
+        return sorted((m for m in known if m.source_id > (after or "")), key=lambda m: m.source_id)[:limit]
+
     def _known(self, subjects: Sequence[str]) -> Mapping[str, Json]:
         return {subject: self.watermarks[subject] for subject in subjects if subject in self.watermarks}
 
 
+@pytest.fixture(autouse=True)
+def applicable(request: pytest.FixtureRequest) -> None:
+    """Skip what a platform's contract gives a reason against."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if "platform" in parameters:
+        absent = getattr(contract_of(parameters["platform"]), "ABSENT", {})
+        if reason := absent.get(request.node.originalname):
+            pytest.skip(reason)
+
+
 @pytest.fixture
-def reader(platform: str, quiet_sandbox: Sandbox) -> Iterator[Reader]:
+def reader(platform: str, quiet_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    for name, value in quiet_sandbox.environment(REGISTRY[platform].credentials_of or platform).items():
+        monkeypatch.setenv(name, value)
+    quiet_sandbox.forget_requests()
     yield Reader(integration=REGISTRY[platform], sandbox=quiet_sandbox)
     unused = [fault for fault in quiet_sandbox.clear_faults() if not fault["fired"]]
     assert unused == []
@@ -104,8 +145,9 @@ def reader(platform: str, quiet_sandbox: Sandbox) -> Iterator[Reader]:
 
 @pytest.fixture
 def stream(reader: Reader, platform: str, kind: str) -> Stream:
-    contract = importlib.import_module(f"crowd_pipelines_tests.integrations.{platform}.contract")
-    [found] = [stream for stream in contract.streams(reader.sandbox.truth(platform)) if stream.kind == kind]
+    [found] = [
+        stream for stream in contract_of(platform).streams(reader.sandbox.truth(platform)) if stream.kind == kind
+    ]
     assert isinstance(found, Stream)
     return found
 
@@ -164,7 +206,8 @@ def test_its_kinds_are_the_ones_that_are_in_databases(platform: str) -> None:
 @every_platform
 def test_its_activity_types_are_unique_and_have_scores(platform: str) -> None:
     types = REGISTRY[platform].activity_types
-    assert len({kind.name for kind in types}) == len(types) > 0
+    assert len({kind.name for kind in types}) == len(types)
+    assert types or REGISTRY[platform].member_platform
     assert all(kind.score > 0 for kind in types)
 
 
@@ -210,6 +253,7 @@ def test_every_record_can_be_stored(reader: Reader) -> None:
     results = reader.read()
     for activity in activities_of(results):
         assert activity.platform == activity.member.platform == reader.integration.platform
+        assert bool(activity.channel_id) <= bool(activity.channel)
         assert activity.timestamp.utcoffset() is not None
         assert activity.source_id
         assert activity.type in reader.integration.activity_types
@@ -230,9 +274,15 @@ def test_reading_everything_twice_gives_the_same(reader: Reader) -> None:
 @every_platform
 def test_a_check_with_nothing_new_ends_and_asks_less_than_an_onboarding(reader: Reader) -> None:
     onboarding = reader.read()
+    reader.sandbox.forget_requests(reader.integration.platform)
     check = reader.read(onboarding=False)
-    assert len(check) < len(onboarding) / 4
+    asked = len(reader.sandbox.requests(reader.integration.platform))
     assert activities_of(check) == []
+    bound = getattr(contract_of(reader.integration.platform), "QUIET_CHECK", None)
+    if bound is None:
+        assert len(check) < len(onboarding) / 4
+    else:
+        assert asked <= (bound(reader.sandbox.truth(reader.integration.platform)) if callable(bound) else bound)
 
 
 @every_kind

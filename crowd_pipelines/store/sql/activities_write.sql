@@ -6,17 +6,18 @@ WITH given AS (
     FROM jsonb_to_recordset(CAST(:activities AS jsonb)) AS fields(
         integration_id uuid, member_id uuid, platform text, type text, source_id text, source_parent_id text,
         source_parent_type text, thread text, "timestamp" timestamptz, timestamp_source text, title text, body text,
-        url text, channel text, attributes jsonb, score int, is_contribution boolean
+        url text, channel text, channel_id text, attributes jsonb, score int, is_contribution boolean
     )
 )
 INSERT INTO activities AS known (
     id, tenant_id, integration_id, member_id, platform, type, source_id, source_parent_id, source_parent_type,
-    parent_id, thread, "timestamp", timestamp_source, title, body, url, channel, attributes, score, is_contribution
+    parent_id, thread, "timestamp", timestamp_source, title, body, url, channel, channel_id,
+    attributes, score, is_contribution
 )
 SELECT given.id, :tenant_id, given.integration_id, given.member_id, given.platform, given.type, given.source_id,
        given.source_parent_id, given.source_parent_type, COALESCE(stored.id, sibling.id), given.thread,
        given."timestamp", given.timestamp_source, given.title, given.body, given.url, given.channel,
-       given.attributes, given.score, given.is_contribution
+       given.channel_id, given.attributes, given.score, given.is_contribution
 FROM given
 LEFT JOIN LATERAL (
     SELECT id FROM activities
@@ -44,6 +45,7 @@ SET member_id = excluded.member_id,
     body = excluded.body,
     url = excluded.url,
     channel = excluded.channel,
+    channel_id = excluded.channel_id,
     attributes = excluded.attributes,
     score = excluded.score,
     is_contribution = excluded.is_contribution,
@@ -53,10 +55,10 @@ WHERE known.retracted_at IS NOT NULL
    OR (excluded.timestamp_source <> 'observed'
        AND (known."timestamp", known.timestamp_source) <> (excluded."timestamp", excluded.timestamp_source))
    OR (known.member_id, known.source_parent_id, known.source_parent_type, known.thread, known.title,
-       known.body, known.url, known.channel, known.attributes, known.score, known.is_contribution)
+       known.body, known.url, known.channel, known.channel_id, known.attributes, known.score, known.is_contribution)
       IS DISTINCT FROM
       (excluded.member_id, excluded.source_parent_id, excluded.source_parent_type, excluded.thread,
-       excluded.title, excluded.body, excluded.url, excluded.channel, excluded.attributes,
+       excluded.title, excluded.body, excluded.url, excluded.channel, excluded.channel_id, excluded.attributes,
        excluded.score, excluded.is_contribution)
 RETURNING id, integration_id, member_id, source_parent_id IS NOT NULL AND parent_id IS NULL AS orphan, score, "timestamp",
           xmax = 0 AS added

@@ -1,10 +1,12 @@
 -- Take the next free slot of each of some budgets, or of none (the generic cell rate algorithm on the database's clock).
 -- Returns the seconds until the latest of these slots; NULL when a budget has none that anyone would wait for in place.
 WITH asked AS (
-    SELECT key, interval, reserve
-    FROM unnest(CAST(:keys AS text[]), CAST(:intervals AS float[]), CAST(:reserves AS float[])) AS asked(key, interval, reserve)
+    SELECT key, interval, tolerance, reserve
+    FROM unnest(
+        CAST(:keys AS text[]), CAST(:intervals AS float[]), CAST(:tolerances AS float[]), CAST(:reserves AS float[])
+    ) AS asked(key, interval, tolerance, reserve)
 ), known AS (
-    SELECT next_free_at - make_interval(secs => :tolerance + :longest) <= clock_timestamp()
+    SELECT next_free_at - make_interval(secs => tolerance + :longest) <= clock_timestamp()
            AND NOT COALESCE(resets_at > clock_timestamp() AND remaining <= capacity * reserve, FALSE) AS has_slot
     FROM rate_budgets
     JOIN asked USING (key)
@@ -22,7 +24,7 @@ WITH asked AS (
         updated_at = clock_timestamp()
     RETURNING key, next_free_at
 )
-SELECT GREATEST(max(extract(epoch FROM next_free_at - clock_timestamp()) - interval - :tolerance), 0)
+SELECT GREATEST(max(extract(epoch FROM next_free_at - clock_timestamp()) - interval - tolerance), 0)
 FROM taken
 JOIN asked USING (key)
 HAVING count(*) > 0

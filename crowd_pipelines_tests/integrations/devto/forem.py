@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from crowd_pipelines.framework.clients import PacedConnector
+from crowd_pipelines.framework.credentials import GivenCredentials
 from crowd_pipelines.framework.integration import RunContext
 from crowd_pipelines.http import LocalPacer
 from crowd_pipelines.integrations.devto.api import DevtoApi
@@ -73,6 +74,13 @@ class Forem:
 @contextmanager
 def forem() -> Iterator[Forem]:
     with scripted_server() as server:
-        connector = PacedConnector(base_url=server.url, pacer=LocalPacer(), sleep=lambda _: None, max_connections=1)
+        pacer = LocalPacer()
+        connector = PacedConnector(
+            base_url=server.url,
+            credentials=GivenCredentials(given={}),
+            pacer_of=lambda _: pacer,
+            sleep=lambda _: None,
+            max_connections=1,
+        )
         api = DevtoIntegration().connect(connector, DevtoCredentials())
         yield Forem(server=server, api=api)

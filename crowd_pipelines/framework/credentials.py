@@ -1,0 +1,112 @@
+"""Credentials where they live: whose they are, reading them, and renewing them so that no new ones are ever lost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from crowd_pipelines.framework.integration import Exchange, Integration
+from crowd_pipelines.settings import Settings
+from crowd_pipelines.store import integrations
+from crowd_pipelines.store.database import connection_lost, transact
+from crowd_pipelines.store.vault import Vault
+
+
+class CredentialsMissing(Exception):
+    """No credentials are there to be used; the message says whose are missing and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCredentials:
+    """The sealed credentials of one integration over those that the environment gives to the whole installation."""
+
+    engine: Engine
+    vault: Vault
+    integration_id: UUID
+    from_environment: Mapping[str, str]
+
+    def read(self) -> dict[str, Any]:
+        """Return the credentials as they are now."""
+        stored = transact(self.engine, lambda conn: integrations.credentials(conn, self.integration_id, self.vault))
+        return {**self.from_environment, **stored}
+
+    def renew(self, exchange: Exchange) -> Mapping[str, Any]:
+        """Change credentials while nobody else can; they are stored before anybody uses them. See `Connector.renew`."""
+        renewed: dict[str, Any] = {}
+        try:
+            with self.engine.begin() as conn:
+                stored = integrations.credentials(conn, self.integration_id, self.vault, lock=True)
+                changes = exchange({**self.from_environment, **stored})
+                if changes is None:
+                    return {**self.from_environment, **stored}
+                renewed = {**stored, **changes}
+                self._store(conn, renewed)
+        except DBAPIError as error:
+            if not renewed or not connection_lost(error):
+                raise
+            # The provider has forgotten the old ones already.
+            transact(self.engine, lambda conn: self._store(conn, renewed))
+        return {**self.from_environment, **renewed}
+
+    def _store(self, conn: Connection, renewed: Mapping[str, Any]) -> None:
+        integrations.renew_credentials(conn, self.integration_id, self.vault.seal(renewed, self.integration_id))
+
+
+@dataclass(slots=True, kw_only=True)
+class GivenCredentials:
+    """Credentials on trial, before an integration exists; `given` is what to store, also after they were renewed."""
+
+    given: dict[str, Any]
+    from_environment: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self) -> dict[str, Any]:
+        """Return the credentials as they are now."""
+        return {**self.from_environment, **self.given}
+
+    def renew(self, exchange: Exchange) -> Mapping[str, Any]:
+        """Change the credentials; nobody else knows them yet."""
+        self.given |= exchange(self.read()) or {}
+        return self.read()
+
+
+Credentials = StoredCredentials | GivenCredentials
+
+
+def stored_credentials(
+    integration: Integration[Any, Any, Any],
+    *,
+    tenant_id: UUID,
+    integration_id: UUID,
+    engine: Engine,
+    vault: Vault,
+    settings: Settings,
+) -> StoredCredentials:
+    """Return where an integration's credentials are: its own, or those of the one that lends them.
+
+    Raises CredentialsMissing when nobody lends them.
+    """
+    owner = integration_id
+    if integration.credentials_of:
+        owner = _lender(engine, tenant_id, integration)
+    return StoredCredentials(
+        engine=engine, vault=vault, integration_id=owner, from_environment=app_credentials(integration, settings)
+    )
+
+
+def app_credentials(integration: Integration[Any, Any, Any], settings: Settings) -> Mapping[str, str]:
+    """Return what the environment gives to every integration of this platform."""
+    return settings.app_credentials(integration.credentials_of or integration.platform, integration.app_credentials)
+
+
+def _lender(engine: Engine, tenant_id: UUID, integration: Integration[Any, Any, Any]) -> UUID:
+    platform = integration.credentials_of or integration.platform
+    lender = transact(engine, lambda conn: integrations.lender(conn, tenant_id, platform))
+    if lender is None:
+        raise CredentialsMissing(
+            f"{integration.title} uses the credentials of this tenant's {platform} integration, and there is none with "
+            f"credentials that work; connect it first: crowd-pipelines connect {platform} --help"
+        )
+    return lender
