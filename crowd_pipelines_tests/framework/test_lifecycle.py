@@ -206,3 +206,53 @@ def test_a_run_that_another_took_over_while_planning_is_left_to_them(town: Town)
     run = town.onboard()
     assert (run.state, run.dagster_run_id, run.streams_planned_at) == (RunState.PROCESSING, "other", None)
     assert town.tenant.value("SELECT count(*) FROM integration_streams") == 0
+
+
+def notices(town: Town) -> object:
+    return town.tenant.value("SELECT state->'notices' FROM integrations")
+
+
+def test_notices_stay_until_a_run_says_otherwise(town: Town) -> None:
+    town.script.patch = Patch(notices=("The intent is missing; switch it on.",), state={"seen": 1})
+    town.onboard()
+    town.script.patch = Patch()
+    town.check()
+    assert notices(town) == ["The intent is missing; switch it on."]
+    assert town.script.contexts[-1].state["seen"] == 1
+    town.script.patch = Patch(notices=())
+    town.check()
+    assert notices(town) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "delayed"),
+    [
+        ({}, False),
+        ({"GLOBAL_LIMIT": "3"}, True),
+        ({"GLOBAL_LIMIT": "0"}, False),
+        ({"GLOBAL_LIMIT": "4"}, False),
+        ({"GLOBAL_LIMIT": "6", "ONBOARDING_LIMIT_FACTOR": "0.5"}, True),
+    ],
+    ids=["none", "reached", "switched off", "not reached", "an onboarding's part of it"],
+)
+def test_the_environment_sets_the_global_limit(
+    town: Town, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], delayed: bool
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"CROWD_TOWN_{name}", value)
+    town.script.steps["a/1"] = found(
+        said("1"), said("2"), said("3"), to_page=pages("a")[0].model_copy(update={"number": 2})
+    )
+    assert (town.onboard().state is RunState.DELAYED) is delayed
+
+
+def test_the_window_of_the_limit_is_as_long_as_the_environment_says(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROWD_TOWN_GLOBAL_LIMIT", "1")
+    monkeypatch.setenv("CROWD_TOWN_LIMIT_RESET_DAYS", "2")
+    town.script.roots = pages("a", "b")
+    town.script.steps["a/1"] = found(said("1"))
+    run = town.onboard()
+    assert run.delayed_until is not None
+    assert timedelta(hours=47) < run.delayed_until - datetime.now(UTC) <= timedelta(hours=48)

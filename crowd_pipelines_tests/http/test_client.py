@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from crowd_pipelines.http import (
     Response,
     Retryable,
     UnexpectedPayload,
+    Verdict,
     metered,
 )
 from crowd_pipelines_tests.http.conftest import MakeClient, ManualTime
@@ -359,3 +361,62 @@ def test_a_meter_counts_requests_waits_and_bytes(server: ScriptedServer, client:
 def test_an_address_without_scheme_or_host_is_refused(url: str, clock: ManualTime) -> None:
     with pytest.raises(ValueError, match="use one like"):
         HttpClient(base_url=url, pacer=LocalPacer(clock=clock))
+
+
+def judged(verdict: Verdict) -> Callable[[Response], Verdict | None]:
+    return lambda response: verdict if response.json == {"ok": False} else None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [
+        (Outcome.CREDENTIALS, CredentialsRejected), (Outcome.GONE, Gone), (Outcome.RETRY, Retryable),
+        (Outcome.UNEXPECTED, UnexpectedPayload), (Outcome.RATE_LIMITED, RateLimited),
+    ],
+)  # fmt: skip
+def test_a_verdicts_reason_tells_people_what_to_do(
+    server: ScriptedServer, make_client: MakeClient, outcome: Outcome, error: type[ProviderError]
+) -> None:
+    server.plays("/x", answer(payload={"ok": False}))
+    client = make_client(judge=judged(Verdict(outcome=outcome, reason="Add the scope users:read.")))
+    with pytest.raises(error, match="Add the scope users:read"):
+        client.get("/x")
+
+
+def test_a_verdict_tells_how_long_to_wait_at_most_a_day(
+    server: ScriptedServer, make_client: MakeClient, clock: ManualTime
+) -> None:
+    server.plays("/x", answer(payload={"ok": False}))
+    for wait, expected in ((timedelta(hours=2), timedelta(hours=2)), (timedelta(days=20), timedelta(days=1))):
+        client = make_client(judge=judged(Verdict(outcome=Outcome.RATE_LIMITED, until=clock() + wait)))
+        with pytest.raises(RateLimited) as refused:
+            client.get("/x")
+        assert refused.value.until == clock() + expected
+
+
+def test_every_request_pays_the_overall_bucket_and_its_own(
+    server: ScriptedServer, make_client: MakeClient, clock: ManualTime
+) -> None:
+    server.plays("/x", OK)
+    limits = {"global": RateLimit(requests=1, seconds=2), "messages": RateLimit(requests=1, seconds=5)}
+    client = make_client(overall="global", pacer=LocalPacer(limits, clock=clock))
+    for bucket in ("messages/1", "messages/2", "messages/1"):
+        client.get("/x", bucket=bucket)
+    # The second waits for the global budget only, the third for its own.
+    assert clock.naps == [2, 3]
+
+
+def test_a_refusal_closes_the_bucket_that_it_is_about(
+    server: ScriptedServer, make_client: MakeClient, clock: ManualTime
+) -> None:
+    server.plays("/own", answer(429, {"retry_after": 100, "global": False}))
+    server.plays("/all", answer(429, {"retry_after": 200, "global": True}))
+    server.plays("/fine", OK)
+    client = make_client(overall="global", is_overall=lambda response: response.json.get("global") is True)
+    for path, scope in (("/own", "messages/1"), ("/all", "global")):
+        with pytest.raises(RateLimited) as refused:
+            client.get(path, bucket="messages/1" if path == "/own" else "messages/2")
+        assert refused.value.scope == scope
+    with pytest.raises(RateLimited) as closed:
+        client.get("/fine", bucket="messages/3")
+    assert closed.value.scope == "global"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from crowd_pipelines.model.records import Activity, Organization, TimestampSource
-from crowd_pipelines.model.streams import RetractActivities, RetractMissing, UpsertMembers
+from crowd_pipelines.model.streams import RenameChannel, RetractActivities, RetractMissing, UpsertMembers
 from crowd_pipelines.store import activities
 from crowd_pipelines_tests.store.tenant import NOON, SAID, WROTE, Tenant, answer, later, person, said, upsert
 
@@ -220,3 +220,20 @@ def test_totals_tell_what_was_new_per_integration(engine: Engine, tenant: Tenant
     assert written.activities == {second.integration_id: 1}
     assert written.members == {second.integration_id: 1}
     assert tenant.activity("1")["integration_id"] == tenant.integration_id
+
+
+def test_a_channel_that_is_renamed_is_so_everywhere_in_its_integration(tenant: Tenant) -> None:
+    here = {"channel": "general", "channel_id": "C1"}
+    tenant.say(said("1", **here), said("2", **here), said("3", channel="general", channel_id="C2"))
+    neighbour = Tenant.connect(tenant.engine, name="other")
+    neighbour.say(said("1", **here))
+    tenant.write(RenameChannel(channel_id="C1", channel="lounge"))
+    channels = {
+        row["source_id"]: row["channel"]
+        for row in tenant.rows("SELECT source_id, channel FROM activities WHERE tenant_id = :id", id=tenant.id)
+    }
+    assert channels == {"1": "lounge", "2": "lounge", "3": "general"}
+    assert neighbour.value("SELECT channel FROM activities WHERE tenant_id = :id", id=neighbour.id) == "general"
+    before = tenant.versions("activities")
+    tenant.write(RenameChannel(channel_id="C1", channel="lounge"))
+    assert tenant.versions("activities") == before

@@ -139,3 +139,20 @@ def test_a_fingerprint_tells_credentials_apart_and_shows_none() -> None:
     assert fingerprint("town", "ab", "c") != fingerprint("town", "a", "bc")
     assert one.startswith("town:")
     assert "secret" not in one
+
+
+def test_a_request_takes_a_slot_of_each_of_its_buckets_or_of_none(engine: Engine) -> None:
+    limits = {"all": RateLimit(requests=1, seconds=5), "messages": RateLimit(requests=1, seconds=40)}
+    one = pacer(engine, limits=limits)
+    assert [one.reserve("messages/1", "all"), one.reserve("messages/2", "all")] == [0, about(5)]
+    with pytest.raises(RateLimited):
+        one.reserve("messages/1", "all")
+    assert one.reserve("messages/3", "all") == about(10)
+
+
+def test_while_much_is_left_nothing_is_written(engine: Engine, tenant: Tenant) -> None:
+    one = pacer(engine)
+    one.learn("default", remaining=51, limit=100, resets_at=in_seconds(60))
+    assert tenant.rows("SELECT FROM rate_budgets") == []
+    one.learn("default", remaining=50, limit=100, resets_at=in_seconds(60))
+    assert tenant.value("SELECT remaining FROM rate_budgets") == 50
