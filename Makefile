@@ -3,7 +3,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: screenshots help venv demo topology bench test lint constraints
+.PHONY: screenshots help venv demo topology bench economy test lint constraints
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ topology: venv ## run docker-compose.yml's services as processes; ARGS="--once" 
 
 bench: venv ## measure onboardings of growing size, some minutes; ARGS="--sizes 5000" for one
 	@exec $(BIN)/python -m crowd_pipelines.benchmarks $(ARGS)
+
+economy: venv ## count requests beside crowd.dev's way of reading, some minutes; ARGS="--size small" for less
+	@exec $(BIN)/python -m crowd_pipelines.benchmarks.economy $(ARGS)
 
 test: venv ## run the tests; ARGS="-k name" for some of them
 	@exec $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)

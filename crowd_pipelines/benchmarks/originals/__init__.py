@@ -1,1 +1,1 @@
-"""How many requests the original would have made for the same reading, per platform."""
+"""How many requests crowd.dev would have made for the same reading, and how few our checks may take, per platform."""
