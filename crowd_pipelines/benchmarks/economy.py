@@ -75,7 +75,7 @@ def main(
     platform: Annotated[list[str] | None, typer.Option(help="Repeatable; default all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Onboard and check every simulated provider; print our requests beside crowd.dev's. Fails when a goal is missed."""
+    """Onboard and check every simulated provider; print requests beside crowd.dev's. Fails when a goal is missed."""
     measured = [one for name in platform or sorted(PLATFORMS) for one in measure(name, size)]
     if as_json:
         sys.stdout.write(json.dumps([{**asdict(one), "part": one.part} for one in measured], indent=2) + "\n")

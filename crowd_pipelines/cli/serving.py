@@ -99,7 +99,8 @@ def _demo_environment(home: Path, sandbox: Sandbox) -> Mapping[str, str]:
     urls = {f"CROWD_{name.upper()}_API_URL": sandbox.api_url(name) for name in sandbox.platforms}
     pace = str(DEMO_REQUESTS_PER_SECOND * 0.8)
     paces = {f"CROWD_{name.upper()}_REQUESTS_PER_SECOND": pace for name in sandbox.platforms}
-    return {"CROWD_HOME": str(home), **urls, **paces}
+    apps = {key: value for name in sandbox.platforms for key, value in sandbox.environment(name).items()}
+    return {"CROWD_HOME": str(home), **urls, **paces, **apps}
 
 
 def _exports(home: Path, environment: Mapping[str, str]) -> Path:

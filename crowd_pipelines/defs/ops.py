@@ -99,7 +99,8 @@ def postprocess(context: dg.OpExecutionContext, lifecycle: LifecycleResource) ->
     runs = lifecycle.lifecycle.handled()
     context.instance.add_run_tags(context.run_id, outcome.tags_of(runs))
     lineages = lifecycle.lifecycle.lineages([run.id for run in runs])
-    context.add_output_metadata(outcome.metadata_of(lineages))
+    notices = lifecycle.lifecycle.notices()
+    context.add_output_metadata({**outcome.metadata_of(lineages), **outcome.metadata_of_notices(notices)})
     if any(line.activities or line.members for line in lineages):
         platform = runs[0].platform
         # Only an onboarding changes the picture enough to be worth its bytes in the event log.

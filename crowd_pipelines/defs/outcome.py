@@ -47,6 +47,11 @@ def metadata_of(lineages: Sequence[Lineage]) -> dict[str, Any]:
     }
 
 
+def metadata_of_notices(notices: Sequence[str]) -> dict[str, Any]:
+    """Return what the user should know of what cannot be read, as a list that the UI shows."""
+    return {"notices": dg.MetadataValue.md("\n".join(f"- {notice}" for notice in notices))} if notices else {}
+
+
 def growth(platform: str, totals: Totals, picture: str | None) -> Iterator[dg.AssetMaterialization]:
     """Yield what the platform's assets hold now; the asset pages plot it over time.
 

@@ -74,8 +74,8 @@ class MemberReader(Protocol):
 class RunContext(Generic[SettingsT, ApiT]):
     """What an integration may know of the integration run: values, one API client, its watermarks, known members.
 
-    `preprocessed` is what `preprocess` returned, as JSON, also after a resume; `state` what the `postprocess` of earlier
-    integration runs left. `known_members` are those of `member_platform`. Times are UTC.
+    `preprocessed` is what `preprocess` returned, as JSON, also after a resume; `state` is what the `postprocess` of
+    earlier integration runs left. `known_members` are those of `member_platform`. Times are UTC.
     """
 
     integration_id: UUID
@@ -138,7 +138,7 @@ class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
     settings_type: type[SettingsT]
     credentials_type: type[CredentialsT]
     app_credentials: ClassVar[tuple[str, ...]] = ()
-    """Credentials that belong to the installation: `CROWD_<PLATFORM>_<NAME>` of the environment, below the stored ones."""
+    """Credentials of the installation, from `CROWD_<PLATFORM>_<NAME>` of the environment; stored ones stand above."""
 
     credentials_of: ClassVar[str | None] = None
     """The platform whose integration of the same tenant lends its credentials, its budget and its address."""

@@ -88,6 +88,12 @@ class Lifecycle:
         """Return all integration runs that this worker took last, whatever became of them."""
         return transact(self.engine, lambda conn: runs.of_worker(conn, self._owner))
 
+    def notices(self) -> list[str]:
+        """Return what keeps something of the integrations that this worker took from being read."""
+        ids = [run.integration_id for run in self.handled()]
+        found = transact(self.engine, lambda conn: integrations.find(conn, ids=ids)) if ids else []
+        return [f"{one.name} ({one.key}): {notice}" for one in found for notice in one.notices]
+
     def fetch(self, run: RunRecord, claimed: ClaimedStream) -> StreamResult:
         """Process a stream without claiming or writing anything: a look at what its page gives."""
         work = self._open(run)

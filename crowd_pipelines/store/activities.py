@@ -29,13 +29,14 @@ from crowd_pipelines.store.schema import activities as table
 T = TypeVar("T")
 
 
-class NewActivity(NamedTuple):
-    """An activity that was not known before."""
+class Change(NamedTuple):
+    """An activity that was added, or that counts differently than before: by `gained` in its member's score."""
 
     integration_id: UUID
     member_id: UUID
-    score: int
     timestamp: datetime
+    added: bool
+    gained: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +69,11 @@ def write(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords], *, pr
     resolved = member_store.resolve(conn, tenant_id, (member for _, member in upserts))
     if updates:
         resolved |= member_store.resolve(conn, tenant_id, updates, known_only=True)
-    new = _write_activities(conn, tenant_id, pages, resolved)
+    changes = _write_activities(conn, tenant_id, pages, resolved)
     everyone = [member for _, member in upserts] + updates
-    _write_members(conn, tenant_id, everyone, resolved=resolved, new=new, priority=priority)
+    _write_members(conn, tenant_id, everyone, resolved=resolved, changes=changes, priority=priority)
     return Written(
-        activities=Counter(activity.integration_id for activity in new),
+        activities=Counter(change.integration_id for change in changes if change.added),
         members=Counter(_newcomers(upserts, resolved).values()),
     )
 
@@ -111,8 +112,8 @@ def _newcomers(upserts: Iterable[tuple[UUID, Member]], resolved: Mapping[Identit
 
 def _write_activities(
     conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords], resolved: Mapping[IdentityKey, Resolved]
-) -> list[NewActivity]:
-    """Write the pages' activities, each once, and tie them to their parents; returns those that are new."""
+) -> list[Change]:
+    """Write the pages' activities, each once, and tie them to their parents; returns what members gain by it."""
     distinct = {
         activity.key: (page.integration_id, activity)
         for page in pages
@@ -121,24 +122,28 @@ def _write_activities(
     }
     # In order, so that writers do not wait for each other in circles.
     ordered = [distinct[key] for key in sorted(distinct)]
-    new: list[NewActivity] = []
+    changes: list[Change] = []
     for portion in portions(ordered):
         rows = [
             _row(activity, integration_id, resolved[activity.member.platform, activity.member.key])
             for integration_id, activity in portion
         ]
-        new += _write_rows(conn, tenant_id, rows)
-    return new
+        changes += _write_rows(conn, tenant_id, rows)
+    return changes
 
 
-def _write_rows(conn: Connection, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[NewActivity]:
+def _write_rows(conn: Connection, tenant_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[Change]:
     changed = conn.execute(query("activities_write"), {"tenant_id": tenant_id, "activities": encode(rows)}).all()
     _link(
         conn,
         children=[row.id for row in changed if row.orphan],
         parents=[row.id for row in changed if row.added],
     )
-    return [NewActivity(row.integration_id, row.member_id, row.score, row.timestamp) for row in changed if row.added]
+    return [
+        Change(row.integration_id, row.member_id, row.timestamp, row.added, row.gained)
+        for row in changed
+        if row.added or row.gained
+    ]
 
 
 def _link(conn: Connection, *, children: Sequence[UUID], parents: Sequence[UUID]) -> None:
@@ -152,7 +157,7 @@ def _write_members(
     seen: Iterable[Member],
     *,
     resolved: Mapping[IdentityKey, Resolved],
-    new: Iterable[NewActivity],
+    changes: Iterable[Change],
     priority: Sequence[str],
 ) -> None:
     ids = {who.member_id for who in resolved.values()}
@@ -167,10 +172,10 @@ def _write_members(
             rows[who.member_id] = member_store.merge(rows[who.member_id], member, priority)
             belonging += [(who.member_id, member.platform, org) for org in member.organizations]
             last[who.member_id, member.platform] = member
-    for activity in new:
-        row = rows[activity.member_id]
-        joined_at = member_store.earliest(row.joined_at, activity.timestamp)
-        rows[row.id] = replace(row, score=row.score + activity.score, joined_at=joined_at)
+    for change in changes:
+        row = rows[change.member_id]
+        joined_at = member_store.earliest(row.joined_at, change.timestamp) if change.added else row.joined_at
+        rows[row.id] = replace(row, score=row.score + change.gained, joined_at=joined_at)
     member_store.write(conn, tenant_id, [row for id_, row in rows.items() if row != known.get(id_)])
     reach.observe(conn, _reaches(last))
     member_store.write_organizations(conn, tenant_id, belonging)

@@ -84,3 +84,9 @@ def test_a_failure_names_each_integration_in_error_and_why() -> None:
 @pytest.mark.parametrize("state", [RunState.PROCESSED, RunState.DELAYED, RunState.PROCESSING])
 def test_only_an_error_is_a_failure(state: RunState) -> None:
     assert outcome.failure([run(state=state)]) is None
+
+
+def test_notices_are_shown_as_a_list_and_only_where_there_are_some() -> None:
+    assert outcome.metadata_of_notices([]) == {}
+    shown = outcome.metadata_of_notices(["Town: one.", "Village: another."])
+    assert shown["notices"].value == "- Town: one.\n- Village: another."

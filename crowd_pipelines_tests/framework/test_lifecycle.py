@@ -1,5 +1,6 @@
 """The order of things in an integration run, and what ends or delays it."""
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -218,6 +219,8 @@ def test_notices_stay_until_a_run_says_otherwise(town: Town) -> None:
     town.script.patch = Patch()
     town.check()
     assert notices(town) == ["The intent is missing; switch it on."]
+    [told] = town.processor().lifecycle.notices()
+    assert re.fullmatch(r"Town \(town-\w+\): The intent is missing; switch it on.", told)
     assert town.script.contexts[-1].state["seen"] == 1
     town.script.patch = Patch(notices=())
     town.check()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from crowd_pipelines.model.records import Activity, Organization, TimestampSource
+from crowd_pipelines.model.records import Activity, ActivityType, Organization, TimestampSource
 from crowd_pipelines.model.streams import RenameChannel, RetractActivities, RetractMissing, UpsertMembers
 from crowd_pipelines.store import activities
 from crowd_pipelines_tests.store.tenant import NOON, SAID, WROTE, Tenant, answer, later, person, said, upsert
@@ -237,3 +237,14 @@ def test_a_channel_that_is_renamed_is_so_everywhere_in_its_integration(tenant: T
     before = tenant.versions("activities")
     tenant.write(RenameChannel(channel_id="C1", channel="lounge"))
     assert tenant.versions("activities") == before
+
+
+def test_a_type_that_scores_higher_later_counts_as_much_for_its_member(tenant: Tenant) -> None:
+    tenant.say(said("1"), said("2"))
+    accepted = ActivityType(name=SAID.name, score=SAID.score + 3, is_contribution=True)
+    for _ in range(2):
+        assert tenant.say(said("1", type=accepted)).activities == {}
+    assert tenant.activity("1")["score"] == SAID.score + 3
+    assert tenant.value("SELECT score FROM members") == 2 * SAID.score + 3
+    tenant.say(said("1"))
+    assert tenant.value("SELECT score FROM members") == 2 * SAID.score

@@ -60,5 +60,8 @@ WHERE known.retracted_at IS NOT NULL
       (excluded.member_id, excluded.source_parent_id, excluded.source_parent_type, excluded.thread,
        excluded.title, excluded.body, excluded.url, excluded.channel, excluded.channel_id, excluded.attributes,
        excluded.score, excluded.is_contribution)
-RETURNING id, integration_id, member_id, source_parent_id IS NOT NULL AND parent_id IS NULL AS orphan, score, "timestamp",
-          xmax = 0 AS added
+RETURNING id, integration_id, member_id, source_parent_id IS NOT NULL AND parent_id IS NULL AS orphan, "timestamp",
+          xmax = 0 AS added,
+          -- What the statement began with: a type's score may depend on what became of the activity (accepted answers).
+          score - CASE WHEN xmax = 0 THEN 0 ELSE (SELECT before.score FROM activities AS before WHERE before.id = known.id)
+                  END AS gained
