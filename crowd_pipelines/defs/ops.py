@@ -10,9 +10,10 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
-from crowd_pipelines.defs import fanout, outcome
+from crowd_pipelines.defs import assets, fanout, outcome
 from crowd_pipelines.defs.resources import LifecycleResource
 from crowd_pipelines.framework.processor import IntegrationProcessor, Started
+from crowd_pipelines.store.runs import RunRecord
 
 _AFTER = {"after": dg.In(dg.Nothing)}
 _NOTHING = dg.Out(dg.Nothing)
@@ -102,14 +103,20 @@ def postprocess(context: dg.OpExecutionContext, lifecycle: LifecycleResource) ->
     notices = lifecycle.lifecycle.notices()
     context.add_output_metadata({**outcome.metadata_of(lineages), **outcome.metadata_of_notices(notices)})
     if any(line.activities or line.members for line in lineages):
-        platform = runs[0].platform
-        # Only an onboarding changes the picture enough to be worth its bytes in the event log.
-        picture = lifecycle.picture(platform) if runs[0].onboarding else None
-        for materialization in outcome.growth(platform, lifecycle.totals(platform), picture):
-            context.log_event(materialization)
+        _report_growth(context, lifecycle, runs[0])
     failure = outcome.failure(runs)
     if failure is not None:
         raise failure
+
+
+def _report_growth(context: dg.OpExecutionContext, lifecycle: LifecycleResource, run: RunRecord) -> None:
+    platform = run.platform
+    if not lifecycle.lifecycle.registry[platform].activity_types:
+        return
+    # Only an onboarding changes the picture enough to be worth its bytes in the event log.
+    picture = lifecycle.picture(platform) if run.onboarding else None
+    for materialization in assets.growth(platform, lifecycle.totals(platform), picture):
+        context.log_event(materialization)
 
 
 def _start(processor: IntegrationProcessor, config: StartRuns, partition_key: str | None) -> Started:

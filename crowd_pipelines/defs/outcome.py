@@ -1,13 +1,12 @@
-"""What a Dagster run says at its end: tags, metadata, growth of the assets, and a failure that names its reasons."""
+"""What a Dagster run says at its end: tags, metadata, and a failure that names its reasons."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
 from crowd_pipelines.defs import tags
 from crowd_pipelines.model.states import RunState
-from crowd_pipelines.store.integrations import Totals
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.streams import Lineage
 
@@ -50,16 +49,6 @@ def metadata_of(lineages: Sequence[Lineage]) -> dict[str, Any]:
 def metadata_of_notices(notices: Sequence[str]) -> dict[str, Any]:
     """Return what the user should know of what cannot be read, as a list that the UI shows."""
     return {"notices": dg.MetadataValue.md("\n".join(f"- {notice}" for notice in notices))} if notices else {}
-
-
-def growth(platform: str, totals: Totals, picture: str | None) -> Iterator[dg.AssetMaterialization]:
-    """Yield what the platform's assets hold now; the asset pages plot it over time.
-
-    `picture` is Markdown that shows the activities per month.
-    """
-    shown = {"per_month": dg.MetadataValue.md(picture)} if picture else {}
-    yield dg.AssetMaterialization(asset_key=[platform, "activities"], metadata={"total": totals.activities, **shown})
-    yield dg.AssetMaterialization(asset_key=[platform, "members"], metadata={"total": totals.members})
 
 
 def failure(runs: Sequence[RunRecord]) -> dg.Failure | None:
