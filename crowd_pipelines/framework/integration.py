@@ -34,6 +34,11 @@ Exchange = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 class Connector(Protocol):
     """Makes HTTP clients that are paced by the shared budget and stop with the slice."""
 
+    @property
+    def base_url(self) -> str:
+        """The platform's base URL; an API that is not below it may be another path of its host."""
+        ...
+
     def http(
         self,
         *,

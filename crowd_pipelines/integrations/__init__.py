@@ -5,8 +5,20 @@ from typing import Any
 
 from crowd_pipelines.framework.integration import Integration
 from crowd_pipelines.integrations.devto.integration import DevtoIntegration
+from crowd_pipelines.integrations.discord.integration import DiscordIntegration
+from crowd_pipelines.integrations.github.integration import GithubIntegration
+from crowd_pipelines.integrations.slack.integration import SlackIntegration
+from crowd_pipelines.integrations.twitter.integration import TwitterIntegration
+from crowd_pipelines.integrations.twitter_reach.integration import TwitterReachIntegration
 
-INTEGRATIONS: tuple[type[Integration[Any, Any, Any]], ...] = (DevtoIntegration,)
+INTEGRATIONS: tuple[type[Integration[Any, Any, Any]], ...] = (
+    DevtoIntegration,
+    DiscordIntegration,
+    GithubIntegration,
+    SlackIntegration,
+    TwitterIntegration,
+    TwitterReachIntegration,
+)
 
 ENTRY_POINTS = "crowd_pipelines.integrations"
 """Packages outside this repository register their platforms in this entry-point group."""

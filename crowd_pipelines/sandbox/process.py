@@ -86,7 +86,8 @@ class Sandbox(SandboxClient):
         return dict(self.platforms[platform]["settings"])
 
     def credentials(self, platform: str) -> Record:
-        return dict(self.platforms[platform]["credentials"])
+        """Asked anew, since where tokens serve once those of the start may be used up."""
+        return dict(self._call("GET", "health", {})["platforms"][platform]["credentials"])
 
     def environment(self, platform: str) -> dict[str, str]:
         return dict(self.platforms[platform]["environment"])

@@ -124,6 +124,18 @@ def test_an_onboarding_leaves_the_last_fifth_of_a_told_quota_to_checks(engine: E
     assert onboarding.reserve("default") == about(0)
 
 
+def test_a_window_that_ends_within_seconds_is_waited_for_and_no_reason_to_let_go_of_the_work(
+    engine: Engine, tenant: Tenant
+) -> None:
+    limits = {"default": RateLimit(requests=1, seconds=0.001)}
+    onboarding, check = (pacer(engine, onboarding=flag, limits=limits) for flag in (True, False))
+    check.learn("default", remaining=2, limit=10, resets_at=in_seconds(8))
+    assert onboarding.reserve("default") == about(8)
+    assert check.reserve("default") == about(0)
+    pass_time(tenant, 9)
+    assert onboarding.reserve("default") == about(0)
+
+
 def test_an_onboarding_goes_slower_than_the_budget_so_that_a_check_finds_room(engine: Engine, tenant: Tenant) -> None:
     onboarding, check = pacer(engine, onboarding=True), pacer(engine)
     pace = 10 / (1 - RESERVE)

@@ -1,5 +1,6 @@
 -- Take the next free slot of each of some budgets, or of none (the generic cell rate algorithm on the database's clock).
 -- Returns the seconds until the latest of these slots; NULL when a budget has none that anyone would wait for in place.
+-- What a provider says is left is left alone by those with a reserve until its window ends; a short one is waited for.
 WITH asked AS (
     SELECT key, interval, tolerance, reserve
     FROM unnest(
@@ -7,7 +8,10 @@ WITH asked AS (
     ) AS asked(key, interval, tolerance, reserve)
 ), known AS (
     SELECT next_free_at - make_interval(secs => tolerance + :longest) <= clock_timestamp()
-           AND NOT COALESCE(resets_at > clock_timestamp() AND remaining <= capacity * reserve, FALSE) AS has_slot
+           AND NOT COALESCE(
+               resets_at > clock_timestamp() + make_interval(secs => :longest) AND remaining <= capacity * reserve, FALSE
+           ) AS has_slot,
+           CASE WHEN remaining <= capacity * reserve THEN resets_at END AS left_alone_until
     FROM rate_budgets
     JOIN asked USING (key)
     ORDER BY key
@@ -24,7 +28,11 @@ WITH asked AS (
         updated_at = clock_timestamp()
     RETURNING key, next_free_at
 )
-SELECT GREATEST(max(extract(epoch FROM next_free_at - clock_timestamp()) - interval - tolerance), 0)
+SELECT GREATEST(
+    max(extract(epoch FROM next_free_at - clock_timestamp()) - interval - tolerance),
+    (SELECT max(extract(epoch FROM left_alone_until - clock_timestamp())) FROM known),
+    0
+)
 FROM taken
 JOIN asked USING (key)
 HAVING count(*) > 0

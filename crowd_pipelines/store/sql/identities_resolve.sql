@@ -9,7 +9,7 @@ WITH seen AS (
     )
 ), known AS (
     SELECT seen.platform, seen.asked, seen.identity_key, identity.member_id,
-           identity.username <> seen.username AS renamed
+           identity.username <> seen.username AND seen.username IS DISTINCT FROM seen.source_id AS renamed
     FROM seen
     JOIN member_identities AS identity
       ON identity.tenant_id = :tenant_id AND identity.platform = seen.platform

@@ -1,0 +1,1 @@
+"""Discord: guilds read by a bot over REST."""

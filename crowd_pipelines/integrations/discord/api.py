@@ -1,0 +1,363 @@
+"""Discord's REST API, version 10, as far as we read it: endpoints, payloads and refusals, nothing of crowd.
+
+Source: the official description (`specs/openapi.json` of discord/discord-api-spec) and its documentation. Ids are
+snowflakes: numbers written as text that carry their moment, so they sort by time.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from crowd_pipelines.http.client import HttpClient
+from crowd_pipelines.http.errors import UnexpectedPayload
+from crowd_pipelines.model.moments import Moment
+from crowd_pipelines.model.payloads import Payload, Spare
+
+T = TypeVar("T", bound=Payload)
+
+MESSAGES_PER_PAGE = 100
+MEMBERS_PER_PAGE = 1000
+THREADS_PER_PAGE = 100
+
+TEXT, VOICE, ANNOUNCEMENT, STAGE, FORUM, MEDIA = 0, 2, 5, 13, 15, 16
+PRIVATE_THREAD = 12
+WITH_MESSAGES = frozenset({TEXT, VOICE, ANNOUNCEMENT, STAGE})
+SPOKEN = frozenset({VOICE, STAGE})
+"""Channels whose text needs the permission to join them, too."""
+
+OF_POSTS = frozenset({FORUM, MEDIA})
+"""Channels that hold threads and nothing else."""
+
+WITH_THREADS = frozenset({TEXT, ANNOUNCEMENT, *OF_POSTS})
+
+SAID, REPLIED, THREAD_CREATED, THREAD_STARTER = 0, 19, 18, 21
+"""Types of messages: said, said in answer to another, the news of a thread, and a thread's look back at its origin."""
+
+_EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
+_GUILD_MEMBERS = 1 << 14 | 1 << 15
+_MESSAGE_CONTENT = 1 << 18 | 1 << 19
+
+Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]
+ArchiveKind = Literal["public", "private", "joined"]
+
+_ARCHIVES: dict[ArchiveKind, str] = {
+    "public": "/threads/archived/public",
+    "private": "/threads/archived/private",
+    "joined": "/users/@me/threads/archived/private",
+}
+
+
+def moment_of(snowflake: str) -> datetime:
+    """Return when an id was given out."""
+    return _EPOCH + timedelta(milliseconds=int(snowflake) >> 22)
+
+
+class User(Payload):
+    """An account. A webhook poses as one."""
+
+    id: Snowflake
+    username: str = Field(min_length=1)
+    global_name: Spare[str] = None
+    avatar: Spare[str] = None
+    bot: Spare[bool] = None
+    system: Spare[bool] = None
+
+
+class Overwrite(Payload):
+    """What a channel allows or denies a role (type 0) or a member (type 1)."""
+
+    id: Snowflake
+    type: int
+    allow: int
+    deny: int
+
+
+class Channel(Payload):
+    """A channel of a guild. `last_message_id` may be that of a deleted message; in a forum it is the newest post."""
+
+    id: Snowflake
+    type: int
+    name: str
+    last_message_id: Spare[Snowflake] = None
+    permission_overwrites: Spare[tuple[Overwrite, ...]] = None
+
+
+class ThreadMetadata(Payload):
+    """When a thread was archived or taken out again."""
+
+    archive_timestamp: Spare[Moment] = None
+
+
+class Thread(Payload):
+    """A thread, which is a channel below a channel; of one that was made from a message, the id is the message's."""
+
+    id: Snowflake
+    type: int
+    name: str
+    parent_id: Snowflake
+    last_message_id: Spare[Snowflake] = None
+    thread_metadata: Spare[ThreadMetadata] = None
+
+    @property
+    def archived_at(self) -> datetime | None:
+        """When it was archived, or taken out again."""
+        return self.thread_metadata.archive_timestamp if self.thread_metadata else None
+
+
+class Attachment(Payload):
+    """A file. The query of its address is a signature that expires."""
+
+    filename: str
+    url: str
+    content_type: Spare[str] = None
+    size: Spare[int] = None
+
+
+class Emoji(Payload):
+    """An emoji; one of a guild's own that was deleted has no name any more."""
+
+    name: Spare[str] = None
+
+
+class Reaction(Payload):
+    """How many people reacted with an emoji."""
+
+    emoji: Emoji
+    count: int
+
+
+class Reference(Payload):
+    """What a message points to; of the news of a thread, `channel_id` is the thread."""
+
+    channel_id: Spare[Snowflake] = None
+    message_id: Spare[Snowflake] = None
+
+
+class Named(Payload):
+    """Anything with an id and a name."""
+
+    id: Snowflake
+    name: str
+
+
+class Origin(Payload):
+    """A message as an answer to it shows it, in as much as tells whether it is an activity."""
+
+    type: int
+    author: User
+    webhook_id: Spare[str] = None
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person wrote it, not a bot, a webhook or Discord itself."""
+        return not (self.webhook_id or self.author.bot or self.author.system)
+
+
+class Message(Origin):
+    """A message. Bare texts and lists may be empty because the bot may not see them."""
+
+    id: Snowflake
+    content: Spare[str] = None
+    timestamp: Spare[Moment] = None
+    mentions: Spare[tuple[Spare[User], ...]] = None
+    mention_channels: Spare[tuple[Spare[Named], ...]] = None
+    attachments: Spare[tuple[Spare[Attachment], ...]] = None
+    reactions: Spare[tuple[Spare[Reaction], ...]] = None
+    embeds: Spare[list[Any]] = None
+    components: Spare[list[Any]] = None
+    sticker_items: Spare[list[Any]] = None
+    message_snapshots: Spare[list[Any]] = None
+    poll: Any = None
+    message_reference: Spare[Reference] = None
+    referenced_message: Spare[Origin] = None
+
+    @property
+    def moment(self) -> datetime:
+        """When it was sent: the id knows, too."""
+        return self.timestamp or moment_of(self.id)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing of it is shown. Nobody can send an empty message, so it is withheld."""
+        return not any(
+            (
+                self.content,
+                self.attachments,
+                self.embeds,
+                self.components,
+                self.sticker_items,
+                self.message_snapshots,
+                self.poll,
+            )
+        )
+
+    @property
+    def original_deleted(self) -> bool:
+        """Whether what it refers to was looked for and is not there; a field left out says nothing."""
+        return self.referenced_message is None and "referenced_message" in self.model_fields_set
+
+
+class GuildMember(Payload):
+    """Someone in a guild; `joined_at` is the last time they came, None for guests. `pending`: not admitted yet."""
+
+    user: User
+    joined_at: Spare[Moment] = None
+    pending: Spare[bool] = None
+
+
+class Membership(Payload):
+    """The roles of someone in a guild."""
+
+    roles: tuple[Snowflake, ...]
+
+
+class Role(Payload):
+    """A role; the one that everybody has bears the guild's id."""
+
+    id: Snowflake
+    name: str
+    permissions: int
+
+
+class Guild(Payload):
+    """A guild."""
+
+    id: Snowflake
+    name: Spare[str] = None
+    owner_id: Spare[Snowflake] = None
+    roles: tuple[Role, ...]
+
+
+class Application(Payload):
+    """The bot's application, whose flags tell what it may see."""
+
+    id: Snowflake
+    flags: Spare[int] = None
+    flags_new: Spare[int] = None
+    bot: Spare[User] = None
+
+    @property
+    def bot_id(self) -> str:
+        """The bot's user id; of young applications it is the application's own."""
+        return self.bot.id if self.bot else self.id
+
+    @property
+    def sees_members(self) -> bool:
+        """Whether it may list members."""
+        return self._has(_GUILD_MEMBERS)
+
+    @property
+    def sees_contents(self) -> bool:
+        """Whether it may see what messages say."""
+        return self._has(_MESSAGE_CONTENT)
+
+    def _has(self, either: int) -> bool:
+        flags = self.flags if self.flags_new is None else self.flags_new
+        return flags is None or bool(flags & either)
+
+
+def id_of(raw: Any) -> int | None:
+    """Return the id of a record of any shape."""
+    try:
+        return int(_Identified.model_validate(raw).id)
+    except ValidationError:
+        return None
+
+
+class _Identified(Payload):
+    id: Snowflake
+
+
+class DiscordApi:
+    """Requests of one bot. Lists come as they are; what cannot be used in them is for the caller to tell."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    def channels(self, guild_id: str) -> list[Any]:
+        """Return every channel of a guild, readable or not, without threads.
+
+        Raises CredentialsRejected when the bot is not in the guild.
+        """
+        return self._list(f"/guilds/{guild_id}/channels", bucket=f"guild/{guild_id}")
+
+    def active_threads(self, guild_id: str) -> list[Any]:
+        """Return every thread of a guild that is not archived."""
+        path = f"/guilds/{guild_id}/threads/active"
+        return self._threads(self._object(path, bucket=f"guild/{guild_id}"), path)
+
+    def archived_threads(self, channel_id: str, kind: ArchiveKind, before: str | None) -> tuple[list[Any], bool]:
+        """Return archived threads of a channel, and whether there are more.
+
+        The newest come first: by when they were archived, or of those that the bot joined, by id. `before` is of that
+        kind, too. Raises Gone when that is not permitted.
+        """
+        path = f"/channels/{channel_id}{_ARCHIVES[kind]}"
+        body = self._object(path, {"before": before, "limit": THREADS_PER_PAGE}, bucket=f"threads/{channel_id}")
+        return self._threads(body, path), body.get("has_more") is True
+
+    def messages(self, channel_id: str, after: str) -> list[Any]:
+        """Return the messages that follow an id, the newest first; an empty list where they may not be read, too.
+
+        Raises Gone for a channel that is gone or may not be seen.
+        """
+        params = {"after": after, "limit": MESSAGES_PER_PAGE}
+        return self._list(f"/channels/{channel_id}/messages", params, bucket=f"messages/{channel_id}")
+
+    def members(self, guild_id: str, after: str) -> list[Any]:
+        """Return the members whose ids follow one, in their order. Raises Gone without the Server Members intent."""
+        params = {"after": after, "limit": MEMBERS_PER_PAGE}
+        return self._list(f"/guilds/{guild_id}/members", params, bucket=f"members/{guild_id}")
+
+    def guild(self, guild_id: str) -> Guild:
+        """Return a guild with its roles."""
+        return self._parsed(Guild, f"/guilds/{guild_id}", bucket=f"guild/{guild_id}")
+
+    def application(self) -> Application:
+        """Return the bot's application."""
+        return self._parsed(Application, "/applications/@me", bucket="application")
+
+    def membership(self, guild_id: str, user_id: str) -> Membership:
+        """Return what somebody is in a guild. Raises Gone when they are not in it."""
+        return self._parsed(Membership, f"/guilds/{guild_id}/members/{user_id}", bucket=f"guild/{guild_id}")
+
+    def _list(self, path: str, params: dict[str, Any] | None = None, *, bucket: str) -> list[Any]:
+        body = self._http.get(path, params, bucket=bucket).json
+        if not isinstance(body, list):
+            raise UnexpectedPayload(f"{path} answered {type(body).__name__} where a list belongs", evidence=str(body))
+        return body
+
+    def _object(self, path: str, params: dict[str, Any] | None = None, *, bucket: str) -> dict[str, Any]:
+        body = self._http.get(path, params, bucket=bucket).json
+        if not isinstance(body, dict):
+            raise UnexpectedPayload(f"{path} answered {type(body).__name__}, not an object", evidence=str(body))
+        return body
+
+    def _threads(self, body: dict[str, Any], path: str) -> list[Any]:
+        threads = body.get("threads")
+        if not isinstance(threads, list):
+            raise UnexpectedPayload(f"{path} answered no list of threads", evidence=str(body))
+        return threads
+
+    def _parsed(self, wanted: type[T], path: str, *, bucket: str) -> T:
+        body = self._object(path, bucket=bucket)
+        try:
+            return wanted.model_validate(body)
+        except ValidationError as error:
+            told = f"{path} answered what is no {wanted.__name__.lower()}"
+            raise UnexpectedPayload(told, evidence=str(body)) from error
+
+
+def threads_in(raw: list[Any]) -> Iterator[str]:
+    """Yield the ids of threads of which messages of any shape speak."""
+    for item in raw:
+        if not isinstance(item, dict):
+            continue
+        if thread := id_of(item.get("thread")):
+            yield str(thread)
+        reference = item.get("message_reference")
+        if item.get("type") == THREAD_CREATED and isinstance(reference, dict):
+            thread = id_of({"id": reference.get("channel_id")})
+            yield from () if thread is None else (str(thread),)

@@ -1,0 +1,145 @@
+"""A look at the guild: which channels, threads, archives and lists are to be read since the last one."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from crowd_pipelines.integrations.discord.access import Access, Permission
+from crowd_pipelines.integrations.discord.api import (
+    OF_POSTS,
+    PRIVATE_THREAD,
+    TEXT,
+    WITH_MESSAGES,
+    WITH_THREADS,
+    ArchiveKind,
+    Channel,
+    Thread,
+)
+from crowd_pipelines.integrations.discord.messages import refusal
+from crowd_pipelines.integrations.discord.settings import Run
+from crowd_pipelines.integrations.discord.streams import (
+    ArchiveStream,
+    GuildMark,
+    MembersStream,
+    MessagesMark,
+    MessagesStream,
+    Place,
+)
+from crowd_pipelines.integrations.discord.threads import news_of, thread_place
+from crowd_pipelines.model.streams import Json, RenameChannel
+
+
+def day_of(run: Run) -> str:
+    """Return the day of an integration run. Every guild has its own midnight, so that they do not ask all at once."""
+    shift = timedelta(minutes=int(run.settings.guild_id) % 1440)
+    return (run.started_at - shift).date().isoformat()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A look at the guild; `before` is the last one, `daily` whether this is the first of its day.
+
+    `readable` are the channels that the bot may read, by id; threads are as readable as their channel.
+    """
+
+    run: Run
+    daily: bool
+    access: Access
+    channels: list[Channel]
+    readable: Mapping[str, Channel]
+    threads: list[Thread]
+    before: GuildMark
+
+    def places(self) -> Iterator[tuple[Place, Channel | Thread]]:
+        """Yield every place that may be asked for messages, with what the lists say of it."""
+        for channel in self.readable.values():
+            if channel.type in WITH_MESSAGES:
+                name = channel.name
+                yield Place(id=channel.id, name=name, form="channel", channel_id=channel.id, channel=name), channel
+        for thread in self.threads:
+            if parent := self.readable.get(thread.parent_id):
+                yield thread_place(thread, channel=parent.name, posts=parent.type in OF_POSTS), thread
+
+    def messages(self, marks: Mapping[str, MessagesMark]) -> Iterator[MessagesStream]:
+        """Yield what has news."""
+        for place, source in self.places():
+            permissions = self.access.fingerprint(self.readable[place.channel_id])
+            mark = marks.get(place.id)
+            if mark and not self.run.onboarding and mark.refused == refusal(self.day, permissions):
+                continue
+            stream = news_of(
+                place,
+                source.last_message_id,
+                told="last_message_id" in source.model_fields_set,
+                mark=mark,
+                onboarding=self.run.onboarding,
+                permissions=permissions,
+            )
+            yield from () if stream is None else (stream,)
+
+    def archives(self) -> Iterator[ArchiveStream]:
+        """Yield the archives into which something may have gone: where an active thread vanished, or a new post.
+
+        Once a day they are all looked into, since a thread may have been taken out and put back in between. In an
+        onboarding channels speak of their threads; only forums have nothing else to say.
+        """
+        vanished = {self.before.active[id_] for id_ in self.before.active.keys() - {one.id for one in self.threads}}
+        everywhere = self.daily and not self.run.onboarding
+        for channel in self.readable.values():
+            posts = channel.type in OF_POSTS
+            moved = (posts and self._has_new_posts(channel)) or (channel.id, False) in vanished
+            if channel.type in WITH_THREADS and (everywhere or moved):
+                yield self._archive(channel, "public")
+            manages = self.manages_threads(channel.id)
+            if channel.type == TEXT and ((self.daily and manages) or (channel.id, True) in vanished):
+                yield self._archive(channel, "private" if manages else "joined")
+
+    def members(self, known: Mapping[str, Json]) -> Iterator[MembersStream]:
+        """Yield the list of members, once a day."""
+        listed = known.get("members", {}).get("day")
+        if self.access.sees_members and (self.run.onboarding or listed != self.day):
+            yield MembersStream(day=self.day)
+
+    def renamed(self) -> Iterator[RenameChannel]:
+        """Yield the channels whose names are new to us."""
+        for channel in self.channels:
+            if channel.type in WITH_MESSAGES | OF_POSTS and self.before.channels.get(channel.id) != channel.name:
+                yield RenameChannel(channel_id=channel.id, channel=channel.name)
+
+    def mark(self, notices: Iterable[str]) -> GuildMark:
+        """Return the watermark after this look."""
+        return GuildMark(
+            day=self.day if self.daily else self.before.day,
+            access=self.access,
+            channels={one.id: one.name for one in self.channels},
+            threads={one.id: one.name for one in self.threads},
+            posts={one.id: one.last_message_id for one in self._forums() if one.last_message_id},
+            active={one.id: (one.parent_id, one.type == PRIVATE_THREAD) for one in self.threads},
+            notices=tuple(notices),
+        )
+
+    @property
+    def day(self) -> str:
+        """Return the day of the integration run."""
+        return day_of(self.run)
+
+    def manages_threads(self, channel_id: str) -> bool:
+        """Tell whether the bot sees every private thread of a readable channel."""
+        channel = self.readable.get(channel_id)
+        return channel is not None and self.access.permits(channel, Permission.MANAGE_THREADS)
+
+    def _archive(self, channel: Channel, kind: ArchiveKind) -> ArchiveStream:
+        return ArchiveStream(
+            channel_id=channel.id,
+            channel=channel.name,
+            archive=kind,
+            posts=channel.type in OF_POSTS,
+            permissions=self.access.fingerprint(channel),
+        )
+
+    def _forums(self) -> Iterator[Channel]:
+        return (one for one in self.readable.values() if one.type in OF_POSTS)
+
+    def _has_new_posts(self, forum: Channel) -> bool:
+        """Tell whether a forum has posts since the last look, of which some may have been put away already."""
+        return self.run.onboarding or forum.last_message_id not in (None, self.before.posts.get(forum.id))

@@ -1,0 +1,1 @@
+"""GitHub: GraphQL throughout, REST only where an app gets its tokens."""

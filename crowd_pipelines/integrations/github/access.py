@@ -1,0 +1,196 @@
+"""Whose budget pays for a request: one of several tokens, or a GitHub App's installation with its one-hour tokens."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+
+from crowd_pipelines.http.client import HttpClient
+from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, UnexpectedPayload
+from crowd_pipelines.http.outcomes import Outcome, Response
+from crowd_pipelines.http.pacing import utc_now
+from crowd_pipelines.http.waits import quota
+
+Send = Callable[[HttpClient], Response]
+ClientFactory = Callable[..., HttpClient]
+"""Makes a client of the connector; see `Connector.http`."""
+
+RENEWED_BEFORE = timedelta(minutes=5)
+"""So long before its hour ends an installation's token is replaced."""
+
+ASSERTION_LASTS = timedelta(minutes=9)
+CLOCKS_DIFFER_BY = timedelta(minutes=1)
+
+_REFUSED = (
+    "GitHub does not let the app in: check the app's id, the installation's id and the private key, and that the app "
+    "is still installed and not suspended."
+)
+
+
+class Key:
+    """A token, and what is known of its budget. Safe to use from several threads."""
+
+    def __init__(self, client: HttpClient | None = None) -> None:
+        self.closed_until: datetime | None = None
+        self.rejection: CredentialsRejected | None = None
+        self.under_way = 0
+        self._client = client
+        self._remaining: int | None = None
+        self._resets_at: datetime | None = None
+
+    def send(self, request: Send) -> Response:
+        """Send a request. Raises CredentialsRejected for a token that is not accepted."""
+        if self._client is None:
+            raise CredentialsRejected("There is no token to send the request with; connect again.")
+        return request(self._client)
+
+    def learn(self, response: Response) -> None:
+        """Take note of what the answer says is left."""
+        if told := quota(response.headers, now=utc_now()):
+            self._remaining, self._resets_at = told.remaining, told.resets_at
+
+    def left(self, now: datetime) -> float:
+        """How much budget there is, as far as is known: where nothing is, it is worth asking."""
+        unknown = self._remaining is None or self._resets_at is None or self._resets_at <= now
+        return float("inf") if unknown else float(self._remaining or 0)
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether it may be asked with."""
+        return self.closed_until is None or self.closed_until <= now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A GitHub App's installation and the key that proves who asks."""
+
+    app_id: str
+    installation_id: str
+    private_key: str = field(repr=False)
+
+    def assertion(self, now: datetime) -> str:
+        """Return the signed claim to be this app, for some minutes."""
+        claims = {"iat": now - CLOCKS_DIFFER_BY, "exp": now + ASSERTION_LASTS, "iss": self.app_id}
+        return jwt.encode(claims, self.private_key, algorithm="RS256")
+
+
+class InstallationKey(Key):
+    """An installation of an app: its tokens last an hour, are kept in memory, and renewed by one thread at a time."""
+
+    def __init__(
+        self, app: App, http: ClientFactory, client_of: Callable[[str], HttpClient], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__()
+        self._app = app
+        self._client_of = client_of
+        self._renewal = threading.Lock()
+        self._expires_at: datetime | None = None
+        self._exchange = http(
+            headers=headers,
+            secrets=(app.private_key,),
+            budget=f"app {app.app_id}",
+            outcomes={403: Outcome.CREDENTIALS, 404: Outcome.CREDENTIALS},
+        )
+
+    def send(self, request: Send) -> Response:
+        """Send a request with a valid token; one that was revoked before its time is replaced once."""
+        client = self._current()
+        try:
+            return request(client)
+        except CredentialsRejected:
+            return request(self._current(rejected=client))
+
+    def _current(self, rejected: HttpClient | None = None) -> HttpClient:
+        with self._renewal:
+            expires, worn = self._expires_at, self._client is rejected
+            if self._client is None or expires is None or worn or expires - utc_now() < RENEWED_BEFORE:
+                self._client = self._renewed()
+            return self._client
+
+    def _renewed(self) -> HttpClient:
+        path = f"/app/installations/{self._app.installation_id}/access_tokens"
+        authorization = {"Authorization": f"Bearer {self._app.assertion(utc_now())}"}
+        try:
+            body = self._exchange.post(path, headers=authorization).json
+        except CredentialsRejected as error:
+            raise CredentialsRejected(f"{error} {_REFUSED}") from None
+        token, self._expires_at = _granted(body)
+        return self._client_of(token)
+
+
+def _granted(body: Any) -> tuple[str, datetime]:
+    """Return a token and when it ends. Raises UnexpectedPayload for an answer without them, which is not kept."""
+    try:
+        expires_at = datetime.fromisoformat(body["expires_at"])
+        return str(body["token"]), expires_at if expires_at.tzinfo else expires_at.astimezone()
+    except (TypeError, KeyError, ValueError):
+        raise UnexpectedPayload("GitHub granted the app no token that can be used.") from None
+
+
+class KeyRing:
+    """Sends each request with the token that has most left; one that is used up or refused is passed over."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self._keys = tuple(keys)
+        self._lock = threading.Lock()
+
+    @property
+    def rejected(self) -> list[int]:
+        """The places, from 1, of tokens that GitHub does not accept."""
+        return [place for place, key in enumerate(self._keys, 1) if key.rejection]
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are."""
+        return len(self._keys)
+
+    def send(self, request: Send) -> Response:
+        """Send a request. Raises RateLimited when all tokens are, CredentialsRejected when none is accepted."""
+        refusal: RateLimited | None = None
+        while True:
+            key = self._take(refusal)
+            try:
+                response = key.send(request)
+            except RateLimited as error:
+                key.closed_until, refusal = error.until, error
+            except CredentialsRejected as error:
+                key.rejection = error
+            else:
+                key.learn(response)
+                return response
+            finally:
+                with self._lock:
+                    key.under_way -= 1
+
+    def try_all(self, request: Send) -> None:
+        """Send a request with every token. Raises CredentialsRejected naming the places of those not accepted."""
+        for key in self._keys:
+            try:
+                key.learn(key.send(request))
+            except CredentialsRejected as error:
+                key.rejection = error
+        if self.rejected:
+            places = ", ".join(map(str, self.rejected))
+            raise CredentialsRejected(f"GitHub does not accept these tokens of the list: {places}. Replace them.")
+
+    def _take(self, refusal: RateLimited | None) -> Key:
+        now = utc_now()
+        with self._lock:
+            accepted = [key for key in self._keys if key.rejection is None]
+            ready = [key for key in accepted if key.is_open(now)]
+            if ready:
+                best = max(ready, key=lambda key: (key.left(now), -key.under_way))
+                best.under_way += 1
+                return best
+        if not accepted:
+            raise next(key.rejection for key in self._keys if key.rejection)
+        until = min(key.closed_until for key in accepted if key.closed_until)
+        if refusal and (refusal.until == until or len(accepted) == 1):
+            raise refusal
+        raise RateLimited(
+            f"all tokens are used up; the first one opens at {until:%Y-%m-%d %H:%M:%S} UTC",
+            until=until,
+            scope="default",
+        )

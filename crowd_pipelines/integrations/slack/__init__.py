@@ -1,0 +1,1 @@
+"""Slack: the channels that an app was invited to, and the people of the workspace."""

@@ -1,0 +1,253 @@
+"""A page of a channel beside what is known of it: who says what, who came, which threads have news, what is gone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from crowd_pipelines.framework.integration import RunContext
+from crowd_pipelines.framework.reading import usable
+from crowd_pipelines.integrations.slack import activities as records
+from crowd_pipelines.integrations.slack.api import Message, Page, SlackApi
+from crowd_pipelines.integrations.slack.marks import KnownMessages, Stretch, digest_of
+from crowd_pipelines.integrations.slack.people import People, known_people, user_subject
+from crowd_pipelines.integrations.slack.plan import Plan
+from crowd_pipelines.integrations.slack.speech import Names, all_mentioned, unnamed
+from crowd_pipelines.integrations.slack.streams import (
+    ChannelMark,
+    HistoryStream,
+    JoinMark,
+    RepliesStream,
+    ThreadMark,
+    join_subject,
+    thread_subject,
+)
+from crowd_pipelines.model.records import Activity
+from crowd_pipelines.model.streams import Json, RejectedRecord
+
+LARGEST_WHOLE_THREAD = 900
+"""Threads with more replies are read from the last known one on, since all of them would take several pages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speaking:
+    """What it takes to tell the messages of one channel."""
+
+    channel: str
+    name: str
+    plan: Plan
+    people: People
+
+    def said(self, messages: Iterable[Message]) -> dict[str, Activity]:
+        """Return what people say in these messages, by `ts`."""
+        names = Names(user=self.people.name, channel=self.plan.names.get)
+        authors = ((message, self.people.person(message.author)) for message in messages if records.is_said(message))
+        return {
+            message.ts: records.message_activity(
+                message, author, channel=self.channel, channel_name=self.name, site=self.plan.site, names=names
+            )
+            for message, author in authors
+            if author
+        }
+
+    def came(self, message: Message) -> Activity | None:
+        """Return that somebody came into the channel; None for bots."""
+        newcomer = self.people.person(message.author)
+        if newcomer is None:
+            return None
+        return records.join_activity(
+            message, newcomer, channel=self.channel, channel_name=self.name, site=self.plan.site
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownPage:
+    """A page of a channel's history, and the watermarks of what it shows."""
+
+    stream: HistoryStream
+    onboarding: bool
+    messages: Sequence[Message]
+    rejected: tuple[RejectedRecord, ...]
+    known: Mapping[str, Json]
+    speaking: Speaking
+    before: KnownMessages
+    stretch: Stretch | None
+
+    @classmethod
+    def of(cls, stream: HistoryStream, page: Page, mark: ChannelMark, run: RunContext[Any, SlackApi]) -> "ShownPage":
+        """Return a page with all that is known of it: one query, and a request for each stranger."""
+        rejected: list[RejectedRecord] = []
+        messages = list(usable(Message, page.items, rejected))
+        stretch = _stretch(stream, messages)
+        days = stretch.subjects(max(mark.newest, stream.top, *(m.ts for m in messages))) if stretch else []
+        people = ids_of(messages)
+        threads = [_thread_of(stream, message) for message in messages]
+        joins = [join_subject(str(message.author)) for message in messages if records.is_join(message)]
+        known = run.read_watermarks([*days, *threads, *joins, *map(user_subject, people)])
+        plan = Plan.of(run)
+        known_ones = known_people(known, people, run, team=plan.team, needed=needed(messages))
+        return cls(
+            stream=stream,
+            onboarding=run.onboarding,
+            messages=messages,
+            rejected=(*rejected, *known_ones.rejected),
+            known=known,
+            speaking=Speaking(channel=stream.channel, name=stream.name, plan=plan, people=known_ones),
+            before=KnownMessages.of(stream.channel, days, known),
+            stretch=stretch,
+        )
+
+    @property
+    def lowest(self) -> str:
+        """The oldest message of the page, "" when there is none."""
+        return min((message.ts for message in self.messages), default="")
+
+    @property
+    def highest(self) -> str:
+        """The newest message of the page, "" when there is none."""
+        return max((message.ts for message in self.messages), default="")
+
+    @cached_property
+    def said(self) -> Mapping[str, Activity]:
+        """What people say on the page, by `ts`."""
+        return self.speaking.said(self.messages)
+
+    @property
+    def news(self) -> list[Activity]:
+        """What is said and not stored like this. In an onboarding everything: it mends whatever is missing."""
+        return [a for ts, a in self.said.items() if self.onboarding or self.before.digest(ts) != digest_of(a)]
+
+    @cached_property
+    def joins(self) -> Mapping[str, tuple[JoinMark, Activity]]:
+        """Who came, by user id: at their first coming, where it is told here and counts."""
+        found: dict[str, tuple[JoinMark, Activity]] = {}
+        for message in sorted(filter(records.is_join, self.messages), key=lambda message: message.ts):
+            user_id, came = str(message.author), self.speaking.came(message)
+            if came and user_id not in found and self._counts(user_id, message.ts):
+                found[user_id] = JoinMark(channel=self.stream.channel, ts=message.ts), came
+        return found
+
+    def _counts(self, user_id: str, ts: str) -> bool:
+        """Tell whether this is the coming that counts: the first to the hall, or of guests the first to some channel.
+
+        Members join many channels, which are read by several streams at once. While one channel alone tells of them,
+        no order of reading gives another answer.
+        """
+        hall = self.speaking.plan.hall
+        if hall not in (None, self.stream.channel) and not self.speaking.people.is_guest(user_id):
+            return False
+        raw = self.known.get(join_subject(user_id))
+        if not raw:
+            return True
+        mark = JoinMark.model_validate(raw)
+        return mark.channel == self.stream.channel and (ts < mark.ts or (ts == mark.ts and self.onboarding))
+
+    @cached_property
+    def gone(self) -> list[str]:
+        """The messages that are known and not there any more, or are nothing that anybody says."""
+        unusable = [ts_of(record.payload) for record in self.rejected]
+        if self.stretch is None or None in unusable:
+            # Any of those that are missing may be the one that does not say which it is.
+            return []
+        return self.before.missing(self.stretch, {*self.said, *filter(None, unusable)})
+
+    @property
+    def vanished(self) -> list[str]:
+        """Those of them that leave no tombstone, which Slack keeps as long as there are replies."""
+        present = {message.ts for message in self.messages}
+        return [ts for ts in self.gone if ts not in present]
+
+    @property
+    def emptied(self) -> list[Message]:
+        """The messages that had answers of people, and have none any more."""
+        return [m for m in self.messages if not m.answers and not self._is_answered(m) and self._mark(m).count]
+
+    @property
+    def threads(self) -> list[RepliesStream]:
+        """The threads that have to be read."""
+        heads = [m for m in self.messages if not m.answers and self._is_answered(m) and self._has_news(m)]
+        present = {message.ts for message in self.messages}
+        late = {m.answers: m for m in self.messages if m.answers and m.answers not in present and self._is_late(m)}
+        return [*(self._thread(m, signal(m)) for m in heads), *(self._thread(m, _told(m)) for m in late.values())]
+
+    def _is_answered(self, message: Message) -> bool:
+        """Tell whether a person may have answered. Where all who did are named, and are bots, nobody has."""
+        if not message.reply_count:
+            return False
+        named = message.reply_users or ()
+        all_of_them = len(named) == (message.reply_users_count or 0) > 0
+        return not all_of_them or any(self.speaking.people.person(user_id) for user_id in named)
+
+    def _has_news(self, message: Message) -> bool:
+        return self.onboarding or self._mark(message) != signal(message)
+
+    def _is_late(self, broadcast: Message) -> bool:
+        """Tell whether a reply that was sent to the channel, too, is the first sign of news in an old thread."""
+        return bool(self.stream.until) and self._mark(broadcast).latest < broadcast.ts
+
+    def _thread(self, message: Message, told: ThreadMark) -> RepliesStream:
+        known = self._mark(message)
+        return RepliesStream(
+            channel=self.stream.channel,
+            name=self.stream.name,
+            thread=message.thread_ts or message.ts,
+            count=told.count,
+            latest=told.latest,
+            oldest=known.latest if known.count > LARGEST_WHOLE_THREAD and not self.onboarding else "",
+        )
+
+    def _mark(self, message: Message) -> ThreadMark:
+        return ThreadMark.model_validate(self.known.get(_thread_of(self.stream, message), {}))
+
+    @property
+    def watermarks(self) -> dict[str, Json]:
+        """What is known from now on."""
+        told = {ts: digest_of(activity) for ts, activity in self.said.items()}
+        return {
+            **self.before.changed(told, set(self.gone)),
+            **{_thread_of(self.stream, message): ThreadMark().model_dump() for message in self.emptied},
+            **{join_subject(user_id): mark.model_dump() for user_id, (mark, _) in self.joins.items()},
+            **self.speaking.people.learned,
+        }
+
+
+def signal(message: Message) -> ThreadMark:
+    """Return what the first message of a thread says of it."""
+    return ThreadMark(count=message.reply_count or 0, latest=message.latest_reply or "")
+
+
+def _told(broadcast: Message) -> ThreadMark:
+    return ThreadMark(latest=broadcast.ts)
+
+
+def ids_of(messages: Iterable[Message]) -> list[str]:
+    """Return everybody whom messages are about."""
+    ids: dict[str, None] = {}
+    for message in messages:
+        ids |= dict.fromkeys([message.author] if message.author else [])
+        ids |= dict.fromkeys(message.reply_users or ())
+        ids |= dict.fromkeys(all_mentioned(message.text or ""))
+    return list(ids)
+
+
+def needed(messages: Iterable[Message]) -> set[str]:
+    """Return those without whom a message cannot be told."""
+    told = [message for message in messages if records.is_said(message) or records.is_join(message)]
+    authors = {message.author for message in told if message.author}
+    return authors | {user_id for message in told for user_id in unnamed(message.text or "")}
+
+
+def ts_of(payload: Any) -> str | None:
+    """Return which message a record is that cannot be used, if it says so."""
+    ts = payload.get("ts") if isinstance(payload, dict) else None
+    return ts if isinstance(ts, str) else None
+
+
+def _thread_of(stream: HistoryStream, message: Message) -> str:
+    return thread_subject(stream.channel, message.thread_ts or message.ts)
+
+
+def _stretch(stream: HistoryStream, messages: Sequence[Message]) -> Stretch | None:
+    if not messages:
+        return None
+    return Stretch(channel=stream.channel, lower=min(m.ts for m in messages), upper=stream.upper)

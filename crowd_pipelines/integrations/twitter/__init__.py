@@ -1,0 +1,1 @@
+"""X, formerly Twitter: followers, mentions and hashtags."""

@@ -1,0 +1,1 @@
+"""How many people follow the members that are known from X."""

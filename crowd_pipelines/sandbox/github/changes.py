@@ -1,0 +1,257 @@
+"""What can happen on the simulated GitHub, on command. Nodes are named by their ids, repositories as `owner/name`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Who = int | Literal["new", "bot", "ghost"] | None
+"""A user's number, somebody new, a bot, an account that is deleted; None is somebody by chance."""
+
+
+class Change(BaseModel):
+    """Happens `after` seconds since the change before, `times` times; what is left out is chosen by chance."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: Annotated[int, Field(ge=0)] = 60
+    times: Annotated[int, Field(ge=1, le=2_000)] = 1
+
+
+class Star(Change):
+    do: Literal["star"]
+    repository: str | None = None
+    user: Who = None
+
+
+class Unstar(Change):
+    """Nothing but the number of stars shows it."""
+
+    do: Literal["unstar"]
+    repository: str | None = None
+    user: int | None = None
+
+
+class Fork(Change):
+    do: Literal["fork"]
+    repository: str | None = None
+    user: Who = None
+
+
+class Open(Change):
+    """An issue, a pull request or a discussion is begun."""
+
+    do: Literal["open_issue", "open_pull_request", "start_discussion"]
+    repository: str | None = None
+    author: Who = None
+    title: str | None = None
+    body: str | None = None
+
+
+class Comment(Change):
+    """A comment on an issue, pull request or discussion, or an answer in a review thread or below a comment there."""
+
+    do: Literal["comment"]
+    on: str | None = None
+    author: Who = None
+    body: str | None = None
+
+
+class Review(Change):
+    do: Literal["review"]
+    pull_request: str | None = None
+    author: Who = None
+    state: Literal["APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"] = "COMMENTED"
+    body: str | None = None
+    threads: Annotated[int, Field(ge=0, le=200)] = 0
+
+
+class Act(Change):
+    """Somebody closes, reopens, labels, assigns, or asks for a review (`team`: the first team is asked)."""
+
+    do: Literal["close", "reopen", "merge", "label", "assign", "request_review"]
+    item: str | None = None
+    actor: Who = None
+    user: int | None = None
+    team: bool = False
+
+
+class MarkAnswer(Change):
+    do: Literal["mark_answer"]
+    comment: str | None = None
+
+
+class Edit(Change):
+    """Anything written. What is edited says so, and so does what it belongs to, unless the edit is `silent`."""
+
+    do: Literal["edit"]
+    node: str | None = None
+    title: str | None = None
+    body: str | None = None
+    silent: bool = False
+
+
+class Delete(Change):
+    """A comment, an issue or a discussion. No time moves; a comment with replies stays as one that is deleted."""
+
+    do: Literal["delete"]
+    node: str | None = None
+
+
+class RenameUser(Change):
+    do: Literal["rename_user"]
+    user: int | None = None
+    login: str | None = None
+
+
+class DeleteUser(Change):
+    """Their stars and forks go; what they wrote stays, as a ghost's."""
+
+    do: Literal["delete_user"]
+    user: int | None = None
+
+
+class RenameRepository(Change):
+    """The old name leads to it as long as nobody takes it."""
+
+    do: Literal["rename_repository"]
+    repository: str | None = None
+    name: str | None = None
+
+
+class TransferRepository(Change):
+    do: Literal["transfer_repository"]
+    repository: str
+    owner: str
+
+
+class HideRepository(Change):
+    """Deleted or made private for good, or open again."""
+
+    do: Literal["delete_repository", "make_private", "make_public"]
+    repository: str
+
+
+class NewRepository(Change):
+    """With a star, an issue, a pull request and a discussion in it."""
+
+    do: Literal["new_repository"]
+    owner: str | None = None
+    name: str | None = None
+
+
+class Feature(Change):
+    """Issues or discussions of a repository are switched off, or on again."""
+
+    do: Literal["disable", "enable"]
+    repository: str
+    feature: Literal["issues", "discussions"]
+
+
+class Pass(Change):
+    """Nothing but time: `after` seconds."""
+
+    do: Literal["pass"]
+
+
+class Week(Change):
+    """Seven days with a bit of everything."""
+
+    do: Literal["week"]
+    seed: int = 0
+
+
+class Order(BaseModel):
+    """Not of the community but of the server: how it is to answer. No time passes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Heavy(Order):
+    """Queries for more than `above` nodes fail: with a status, a message, or with the rest of the data missing."""
+
+    do: Literal["heavy"]
+    above: Annotated[int, Field(ge=0)]
+    answer: Literal["502", "504", "timeout", "limits"] = "timeout"
+    count: Annotated[int, Field(ge=1)] | None = None
+
+
+class SecondaryLimit(Order):
+    """The next `count` requests are refused, whatever is left of the primary limit."""
+
+    do: Literal["secondary_limit"]
+    status: Literal[200, 403, 429] = 403
+    retry_after: int | None = None
+    count: Annotated[int, Field(ge=1)] = 1
+    old_wording: bool = False
+
+
+class Limit(Order):
+    """The primary limit (`points` in `window` seconds) and the secondary one (`per_minute`, in a window as well)."""
+
+    do: Literal["limit"]
+    points: Annotated[int, Field(ge=0)] | None = None
+    window: Annotated[float, Field(gt=0)] | None = None
+    per_minute: Annotated[int, Field(ge=1)] | None = None
+
+
+class Spend(Order):
+    """A token has no more than `remaining` points left; named by text or place, all if not told."""
+
+    do: Literal["spend"]
+    token: str | Annotated[int, Field(ge=0)] | None = None
+    resource: Literal["graphql", "core"] = "graphql"
+    remaining: Annotated[int, Field(ge=0)] = 0
+
+
+class RevokeToken(Order):
+    do: Literal["revoke_token"]
+    token: str | Annotated[int, Field(ge=0)] | None = None
+
+
+class ExpireTokens(Order):
+    """The hour of the installation's tokens is over."""
+
+    do: Literal["expire_tokens"]
+
+
+class App(Order):
+    """Tells the App's id, its installation's, and the key with which it proves itself."""
+
+    do: Literal["app"]
+
+
+class Forbid(Order):
+    """A field (`Repository.discussions`) is not for this token: of one repository, or of all."""
+
+    do: Literal["forbid"]
+    field: Annotated[str, Field(pattern=r"^\w+\.\w+$")] = "Query.repository"
+    repository: str | None = None
+    saml: bool = False
+
+
+class Scopes(Order):
+    """Fields that need a scope the tokens lack; `partial` queries are answered without them, others not at all."""
+
+    do: Literal["lack_scopes"]
+    fields: dict[Annotated[str, Field(pattern=r"^\w+\.\w+$")], str] = {"User.email": "user:email"}
+    partial: bool = False
+
+
+class Calm(Order):
+    """The server is itself again; what was revoked or spent stays so."""
+
+    do: Literal["calm"]
+
+
+AnyOrder = Heavy | SecondaryLimit | Limit | Spend | RevokeToken | ExpireTokens | App | Forbid | Scopes | Calm
+AnyChange = (
+    Star | Unstar | Fork | Open | Comment | Review | Act | MarkAnswer | Edit | Delete | RenameUser | DeleteUser
+    | RenameRepository | TransferRepository | HideRepository | NewRepository | Feature | Pass | Week
+)  # fmt: skip
+Any_ = Annotated[AnyChange | AnyOrder, Field(discriminator="do")]
+_ANY: TypeAdapter[AnyChange | AnyOrder] = TypeAdapter(Any_)
+
+
+def parsed(change: Any) -> AnyChange | AnyOrder:
+    """Raises pydantic's ValidationError."""
+    return _ANY.validate_python(change)

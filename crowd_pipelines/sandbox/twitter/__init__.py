@@ -1,0 +1,1 @@
+"""A simulated X: accounts, follows, posts, and an app that was authorised to read them."""

@@ -1,0 +1,142 @@
+"""The truth of the simulated GitHub beside what the database holds."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from crowd_pipelines.model.text import clean_text
+from crowd_pipelines.sandbox.client import Truth
+from crowd_pipelines_tests.integrations.connected import Connected
+
+Key = tuple[str, str]
+Record = dict[str, Any]
+
+LIVE = """
+    SELECT a.*, p.source_id AS parent, p.type AS parent_type, i.source_id AS author
+    FROM activities AS a
+    JOIN member_identities AS i ON i.member_id = a.member_id
+    LEFT JOIN activities AS p ON p.id = a.parent_id
+    WHERE a.retracted_at IS NULL
+"""
+OPENED = ("issues-opened", "pull_request-opened", "discussion-started")
+ATTRIBUTES = {
+    "state": "state",
+    "labels": "labels",
+    "additions": "additions",
+    "deletions": "deletions",
+    "changed_files": "changedFiles",
+    "author_association": "authorAssociation",
+}
+PROFILE = {
+    "bio": "bio",
+    "company": "company",
+    "location": "location",
+    "website": "websiteUrl",
+    "is_hireable": "isHireable",
+    "url": "url",
+    "avatar_url": "avatarUrl",
+}
+
+
+def live(github: Connected) -> dict[Key, Record]:
+    return {(row["type"], row["source_id"]): row for row in github.rows(LIVE)}
+
+
+def told(truth: Truth) -> dict[Key, Record]:
+    return {(record["type"], record["source_id"]): record for record in truth.activities}
+
+
+def vanished(truth: Truth) -> set[Key]:
+    return {(gone["type"], gone["source_id"]) for gone in truth.vanished}
+
+
+def people(github: Connected) -> dict[str, Record]:
+    rows = github.rows(
+        "SELECT i.source_id, i.username, m.* FROM member_identities AS i JOIN members AS m ON m.id = i.member_id"
+    )
+    return {row["source_id"]: row for row in rows}
+
+
+def asked(github: Connected) -> list[tuple[str, Record]]:
+    """The queries since this was asked last, each with its variables; none of them one that GitHub would refuse."""
+    log = github.sandbox.requests("github")
+    github.sandbox.forget_requests("github")
+    assert [entry["violation"] for entry in log if entry["violation"]] == []
+    names = [entry["asked"].partition(" ") for entry in log if entry["asked"]]
+    return [(name, json.loads(variables)) for name, _, variables in names]
+
+
+def kinds(queries: list[tuple[str, Record]]) -> Counter[str]:
+    return Counter(name for name, _ in queries)
+
+
+def cleaned(text: str | None) -> str | None:
+    return None if text is None else clean_text(text)
+
+
+def accepted(record: Record, field: str) -> list[Any]:
+    """The true value, and those that a reader may still hold because nothing showed that they changed."""
+    return [cleaned(value) for value in (record[field], *record["outdated"].get(field, ()))]
+
+
+def assert_activity_is_true(row: Record, record: Record) -> None:
+    assert row["author"] == record["member"]
+    assert (row["source_parent_type"], row["source_parent_id"]) == (
+        record["source_parent_type"],
+        record["source_parent_id"],
+    )
+    assert (row["thread"], row["channel_id"]) == (record["thread"], record["channel_id"])
+    assert row["channel"] == record["channel"]
+    assert row["timestamp"].strftime("%Y-%m-%dT%H:%M:%SZ") == record["timestamp"]
+    assert row["timestamp_source"] == "provider"
+    for field in ("title", "body", "url"):
+        assert row[field] in accepted(record, field), field
+    _assert_attributes_are_true(row, record["attributes"])
+
+
+def _assert_attributes_are_true(row: Record, true: Record) -> None:
+    if row["type"] in OPENED:
+        shown = {name: row["attributes"][ours] for name, ours in ATTRIBUTES.items() if name in true}
+        assert shown == {name: true[name] for name in shown}
+    if row["type"] == "discussion-started":
+        category = row["attributes"]["category"]
+        assert (category["id"], category["name"], category["isAnswerable"]) == (
+            true["category"]["id"],
+            true["category"]["name"],
+            true["category"]["is_answerable"],
+        )
+    if "object_member" in true:
+        member = row["attributes"]["objectMember"]
+        assert (member and member["sourceId"]) == true["object_member"]
+    if "is_answer" in true:
+        assert (row["attributes"]["isAnswer"], row["score"]) == (true["is_answer"], 8 if true["is_answer"] else 6)
+    if "review_state" in true:
+        assert row["attributes"]["reviewState"] == true["review_state"]
+
+
+def assert_true(github: Connected, truth: Truth) -> None:
+    """Everything is there and as it is, and nothing else but what once was."""
+    stored, records = live(github), told(truth)
+    assert records.keys() - stored.keys() == set()
+    assert stored.keys() - records.keys() <= vanished(truth)
+    everything = {(row["type"], row["source_id"]) for row in github.rows("SELECT type, source_id FROM activities")}
+    for key, record in records.items():
+        assert_activity_is_true(stored[key], record)
+        named = (stored[key]["source_parent_type"], stored[key]["source_parent_id"])
+        parent = (stored[key]["parent_type"], stored[key]["parent"])
+        assert parent == (named if named in everything else (None, None))
+
+
+def assert_people_are_true(github: Connected, truth: Truth) -> None:
+    stored = people(github)
+    for member in truth.members:
+        row = stored[member["source_id"]]
+        shown = {name: values["default"] for name, values in row["attributes"].items()}
+        assert row["username"] in [member["username"], *member["formerly"]]
+        assert row["display_name"] == cleaned(member["display_name"])
+        assert row["emails"] == ([member["email"]] if member["email"] else [])
+        assert row["reach"] == {"github": member["reach"], "total": member["reach"]}
+        assert {ours: shown.get(ours) for ours in PROFILE.values()} == {
+            ours: member[name] if isinstance(member[name], bool) else cleaned(member[name]) or None
+            for name, ours in PROFILE.items()
+        }

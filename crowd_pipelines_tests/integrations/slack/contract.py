@@ -1,0 +1,23 @@
+"""What the contract tests have to know of Slack."""
+
+from crowd_pipelines.integrations.slack.streams import HistoryStream, MembersStream, RepliesStream
+from crowd_pipelines.model.streams import Stream
+from crowd_pipelines.sandbox.client import Truth
+
+KINDS = ("history", "members", "replies")
+
+
+def streams(truth: Truth) -> list[Stream]:
+    """One stream of every kind that leads to something."""
+    channel, _, thread = truth.cases["many_replies"].partition(":")
+    name = truth.coverage["channels"][channel]["name"]
+    return [
+        MembersStream(),
+        HistoryStream(channel=channel, name=name, latest="4102444800.000000"),
+        RepliesStream(channel=channel, name=name, thread=thread),
+    ]
+
+
+def QUIET_CHECK(truth: Truth) -> int:  # noqa: N802  the contract's name
+    """One request per channel, one for the list of them, and one for a look at old messages."""
+    return len(truth.coverage["channels"]) + 2

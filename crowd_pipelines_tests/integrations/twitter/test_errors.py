@@ -1,0 +1,102 @@
+"""Every refusal of X ends in what has to happen next."""
+
+from typing import Any
+
+import pytest
+
+from crowd_pipelines.apis.x.verdicts import InvalidParameters
+from crowd_pipelines.http import CredentialsRejected, Retryable, UnexpectedPayload
+from crowd_pipelines_tests.http.scripted_server import Behaviour, answer
+from crowd_pipelines_tests.integrations.twitter.scripted import (
+    FOLLOWERS,
+    HASHTAG,
+    MENTIONS,
+    USER,
+    ScriptedX,
+    activities,
+    invalid,
+    payload,
+    problem,
+)
+
+NOTHING = {"meta": {"result_count": 0}}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (problem(403, "client-forbidden", reason="client-not-enrolled"), "plan does not include"),
+        (problem(403), "lack a scope"),
+        (problem(403, "not-authorized-for-resource"), "protected"),
+        (problem(403, "unsupported-authentication"), "For a reason"),
+        (answer(403, body=b"<html>no</html>", content_type="text/html"), "403 Forbidden"),
+        (problem(404), "404 Not Found"),
+        (answer(200, {"errors": [{"title": "Not Found Error", "detail": "Could not find user: [7]."}]}), "not find"),
+    ],
+    ids=["not enrolled", "scope", "protected", "app-only", "a page", "404", "errors only"],
+)  # fmt: skip
+def test_what_x_does_not_show_is_skipped_with_the_reason(scripted: ScriptedX, refusal: Behaviour, reason: str) -> None:
+    result = scripted.read(FOLLOWERS, refusal)
+    assert reason in (result.skipped or "")
+    assert result.watermarks == {f"hidden:followers:{USER}": {"why": result.skipped}}
+    assert result.operations == ()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_what_time_may_heal_is_tried_three_times(scripted: ScriptedX, status: int) -> None:
+    with pytest.raises(Retryable):
+        scripted.read(MENTIONS, problem(status))
+    assert len(scripted.server.seen) == 3
+
+
+def test_a_refused_token_is_renewed_once_and_then_told(scripted: ScriptedX) -> None:
+    scripted.plays("token", answer(200, {"access_token": "made-up-second", "refresh_token": "made-up-next"}))
+    with pytest.raises(CredentialsRejected, match="Authorise the app again"):
+        scripted.read(MENTIONS, problem(401))
+    assert [seen.path.partition("?")[0] for seen in scripted.server.seen] == [
+        f"/2/users/{USER}/mentions", "/2/oauth2/token", f"/2/users/{USER}/mentions",
+    ]  # fmt: skip
+
+
+def test_a_beginning_that_lies_too_far_back_is_dropped_once(scripted: ScriptedX) -> None:
+    stream = HASHTAG.model_copy(update={"since_id": "1600000000000000000"})
+    result = scripted.read(stream, invalid("since_id"), payload("mentions"))
+    assert len(activities(result)) == 3
+    first, second = scripted.asked()
+    assert (first["since_id"], "since_id" in second) == ("1600000000000000000", False)
+
+
+@pytest.mark.parametrize("parameter", ["since_id", "start_time"])
+def test_without_a_beginning_there_is_nothing_more_to_drop(scripted: ScriptedX, parameter: str) -> None:
+    with pytest.raises(InvalidParameters):
+        scripted.read(HASHTAG, invalid(parameter))
+    assert len(scripted.server.seen) == 1
+
+
+def test_a_hashtag_that_x_does_not_search_for_is_skipped(scripted: ScriptedX) -> None:
+    result = scripted.read(HASHTAG, invalid("query"))
+    assert "X does not search for #gates" in (result.skipped or "")
+    assert len(scripted.server.seen) == 1
+
+
+def test_any_other_bad_request_is_evidence(scripted: ScriptedX) -> None:
+    with pytest.raises(UnexpectedPayload, match="max_results") as refused:
+        scripted.read(MENTIONS, invalid("max_results"))
+    assert "is odd" in refused.value.evidence
+    assert len(scripted.server.seen) == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"data": {"id": "1"}}, {"hello": []}, [], None, "text"])
+def test_an_answer_that_is_no_envelope_is_evidence(scripted: ScriptedX, body: Any) -> None:
+    with pytest.raises(UnexpectedPayload):
+        scripted.read(MENTIONS, answer(200, body))
+
+
+@pytest.mark.parametrize("stream", [FOLLOWERS, MENTIONS, HASHTAG], ids=lambda stream: stream.kind)
+def test_nothing_found_is_nothing_and_no_mistake(scripted: ScriptedX, stream: Any) -> None:
+    result = scripted.read(stream, NOTHING)
+    assert (result.skipped, activities(result), result.rejected, result.next_page) == (None, [], (), None)
+
+
+def test_what_is_shown_again_is_no_longer_told(scripted: ScriptedX) -> None:
+    assert scripted.read(FOLLOWERS, payload("followers")).watermarks[f"hidden:followers:{USER}"] == {"why": None}
