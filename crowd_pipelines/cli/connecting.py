@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from crowd_pipelines.cli.console import CommandError, JsonOption, print_json, print_table, tell
 from crowd_pipelines.cli.session import Session, session
-from crowd_pipelines.framework.clients import connected, parse_settings, trial_connector
-from crowd_pipelines.framework.credentials import Credentials, GivenCredentials, app_credentials
+from crowd_pipelines.framework.clients import PacedConnector, connected, parse_settings, trial_connector
+from crowd_pipelines.framework.credentials import Credentials, GivenCredentials, StoredCredentials, app_credentials
 from crowd_pipelines.framework.integration import Integration
+from crowd_pipelines.http import ProviderError
 from crowd_pipelines.store import integrations
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord
@@ -102,8 +103,7 @@ def add(
     """
     integration, vault = current.platform(platform), current.vault
     trial = _on_trial(current, integration, tenant=tenant, name=name, credentials=credentials)
-    connector = trial_connector(integration, current.settings, trial)
-    integration.check_credentials(connected(integration, connector), parse_settings(integration, settings))
+    _check(integration, trial_connector(integration, current.settings, trial), settings)
 
     def write(conn: Connection) -> IntegrationRecord:
         tenant_id = integrations.ensure_tenant(conn, tenant)
@@ -120,6 +120,18 @@ def add(
     return transact(current.engine, write)
 
 
+def _check(integration: Integration[Any, Any, Any], connector: PacedConnector, settings: Mapping[str, Any]) -> None:
+    """Make the cheap call; tokens that serve only once may be used up by it."""
+    before = connector.credentials.read()
+    try:
+        integration.check_credentials(connected(integration, connector), parse_settings(integration, settings))
+    except ProviderError as error:
+        if isinstance(connector.credentials, StoredCredentials) or connector.credentials.read() == before:
+            raise
+        used_up = "The tokens given serve once and were renewed by this attempt: get new ones before the next."
+        raise CommandError(f"{error} {used_up}") from None
+
+
 def _on_trial(
     current: Session,
     integration: Integration[Any, Any, Any],
@@ -128,7 +140,7 @@ def _on_trial(
     name: str,
     credentials: Mapping[str, Any] | None,
 ) -> Credentials:
-    """Return the credentials to be checked: given ones, else those that are stored for this connection or lent to it."""
+    """Return the credentials to be checked: given ones, else those that this connection has stored or borrows."""
     if integration.credentials_of and credentials:
         raise CommandError(
             f"{integration.title} uses the credentials of the tenant's {integration.credentials_of} integration; "

@@ -181,6 +181,16 @@ def test_a_deleted_user_becomes_a_ghost(lively: Sandbox, before: Truth) -> None:
     assert_true(lively)
 
 
+def test_who_is_deleted_was_never_asked_with_the_team(lively: Sandbox, before: Truth) -> None:
+    asked = [one for one in before.activities if one["source_id"].startswith(before.cases["team_asked"])]
+    member = next(
+        one["attributes"]["objectMember"] for one in asked if one["member"] != one["attributes"]["objectMember"]
+    )
+    do(lively, "delete_user", user=int(member))
+    assert f"{before.cases['team_asked']}:{member}" in gone(lively.truth("github"))
+    assert_true(lively)
+
+
 def test_a_renamed_repository_answers_to_both_names(lively: Sandbox, before: Truth) -> None:
     do(lively, "rename_repository", repository=COMPILER, name="translator")
     text = "query($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { nameWithOwner id } }"

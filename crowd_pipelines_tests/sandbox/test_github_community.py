@@ -135,6 +135,7 @@ def test_a_pending_review_has_no_time_and_is_no_activity(still: Sandbox, told: T
     assert data(still, text, id=told.cases["pending_review"])["node"] == {"state": "PENDING", "submittedAt": None}
     ids = {one["source_id"] for one in told.activities}
     assert told.cases["pending_review"] not in ids
+    assert told.cases["pending_comment"] not in ids
     assert told.cases["dismissed_review"] in ids
 
 

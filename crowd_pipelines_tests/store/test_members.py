@@ -220,3 +220,11 @@ def test_an_organization_changes_its_name_but_is_not_touched_for_nothing(tenant:
     tenant.say(said("1", by=person(organizations=(works_at("Acme & Sons", url="u"),))))
     now = tenant.row("SELECT name, url, image_url, updated_at > created_at AS touched FROM organizations")
     assert now == {"name": "Acme & Sons", "url": "u", "image_url": None, "touched": True}
+
+
+def test_a_name_that_only_repeats_the_id_says_that_nobody_knows_the_name(tenant: Tenant) -> None:
+    unknown = person("ada", source_id="7", username="7")
+    tenant.say(said("1", unknown))
+    tenant.say(said("2", person("ada", source_id="7")))
+    tenant.say(said("3", unknown))
+    assert tenant.value("SELECT username FROM member_identities") == "ada"

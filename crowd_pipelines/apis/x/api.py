@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, Protocol, Self
 
 from crowd_pipelines.apis.x.payloads import Page, problem_of
-from crowd_pipelines.apis.x.tokens import Renew, Tokens, XCredentials
+from crowd_pipelines.apis.x.tokens import Exchange, Tokens, XCredentials
 from crowd_pipelines.apis.x.verdicts import InvalidParameters, is_capped, judge
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import CredentialsRejected, Gone, UnexpectedPayload
@@ -49,9 +49,8 @@ class Connector(Protocol):
         """Return a client for X's address."""
         ...
 
-    @property
-    def renew(self) -> Renew:
-        """Change the stored credentials while nobody else can."""
+    def renew(self, exchange: Exchange) -> Mapping[str, Any]:
+        """Change the stored credentials while nobody else can; returns those that are valid now."""
         ...
 
 
@@ -133,7 +132,7 @@ def _body(response: Response) -> dict[str, Any]:
     body = response.json
     if not isinstance(body, dict) or not body.keys() & {"data", "errors", "meta"}:
         raise UnexpectedPayload("X answered something else than an envelope with data", evidence=str(body))
-    if not isinstance(body.get("data", []), list):
+    if not isinstance(body.get("data") or [], list):
         raise UnexpectedPayload("X answered with data that are no list", evidence=str(body))
     return body
 

@@ -3,7 +3,7 @@
 Without them Discord answers with empty lists as if there were nothing, so we have to know.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntFlag
 from functools import reduce
 from typing import NamedTuple
@@ -75,11 +75,10 @@ class Access(BaseModel):
         base = reduce(int.__or__, (grant.permissions for id_, grant in self.roles.items() if id_ in mine), 0)
         if base & Permission.ADMINISTRATOR or self.owner_id == self.bot_id:
             return _EVERYTHING
-        return self._overridden(base, channel.permission_overwrites or (), mine)
+        return self._overridden(base, [one for one in channel.permission_overwrites or () if one], mine)
 
-    def _overridden(self, base: int, overwrites: Iterable[Overwrite], mine: set[str]) -> int:
+    def _overridden(self, base: int, held: Sequence[Overwrite], mine: set[str]) -> int:
         """Apply what a channel says: to everybody, then to the bot's roles together, then to the bot itself."""
-        held = list(overwrites)
         everybody = [one for one in held if one.type == _OF_A_ROLE and one.id == self.guild_id]
         roles = [one for one in held if one.type == _OF_A_ROLE and one.id in mine - {self.guild_id}]
         itself = [one for one in held if one.type == _OF_A_MEMBER and one.id == self.bot_id]

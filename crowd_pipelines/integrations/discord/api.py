@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import UnexpectedPayload
@@ -36,10 +36,10 @@ SAID, REPLIED, THREAD_CREATED, THREAD_STARTER = 0, 19, 18, 21
 """Types of messages: said, said in answer to another, the news of a thread, and a thread's look back at its origin."""
 
 _EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
+_LEEWAY = timedelta(days=2)
 _GUILD_MEMBERS = 1 << 14 | 1 << 15
 _MESSAGE_CONTENT = 1 << 18 | 1 << 19
 
-Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]
 ArchiveKind = Literal["public", "private", "joined"]
 
 _ARCHIVES: dict[ArchiveKind, str] = {
@@ -52,6 +52,16 @@ _ARCHIVES: dict[ArchiveKind, str] = {
 def moment_of(snowflake: str) -> datetime:
     """Return when an id was given out."""
     return _EPOCH + timedelta(milliseconds=int(snowflake) >> 22)
+
+
+def _given_out(snowflake: str) -> str:
+    """Refuse an id of the future: as a watermark it would hide everything that comes before it."""
+    if moment_of(snowflake) > datetime.now(UTC) + _LEEWAY:
+        raise ValueError("this id has not been given out yet")
+    return snowflake
+
+
+Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,19}$"), AfterValidator(_given_out)]
 
 
 class User(Payload):
@@ -81,7 +91,7 @@ class Channel(Payload):
     type: int
     name: str
     last_message_id: Spare[Snowflake] = None
-    permission_overwrites: Spare[tuple[Overwrite, ...]] = None
+    permission_overwrites: Spare[tuple[Spare[Overwrite], ...]] = None
 
 
 class ThreadMetadata(Payload):

@@ -186,7 +186,7 @@ def _state(item: Item) -> dict[str, Any]:
     labels = (item.labels.nodes if item.labels else None) or ()
     return {
         "state": (item.state or "").lower(),
-        "labels": [label.name for label in labels if label and label.name],
+        "labels": sorted(label.name for label in labels if label and label.name),
     }
 
 

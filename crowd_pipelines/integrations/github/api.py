@@ -66,8 +66,8 @@ class GithubApi:
             refused = {switch for problem in answer.problems if (switch := _switch(problem)) in switches} - off
             off |= refused
             self._remember(off)
-            # Without its address a whole person is null.
-            if not refused or (answer.root is not None and EMAILS not in refused):
+            # What may not be seen takes with it what it is part of: an address its person, a list its repository.
+            if not refused - ({TEAMS} if answer.root else set()):
                 break
         if answer.root is None:
             raise Gone(_reason(name, variables, answer.problems))

@@ -38,7 +38,8 @@ Run = RunContext[GithubSettings, GithubApi]
 def read_owner(stream: OwnerStream, run: Run) -> StreamResult:
     """Find an owner's repositories; in a check, read those in which something happened."""
     given = {"login": stream.login, "after": stream.after}
-    answer, halved = _told(run, "owner", given, halved=stream.halved)
+    known = _unseen(stream, run)
+    answer, halved = _told(run, "owner", given, halved=stream.halved, without=frozenset() if run.onboarding else known)
     page, findings = Page.of((answer.root or {}).get("repositories")), Findings()
     named = {f"{owner}/{name}".lower() for owner, name in run.settings.named}
     for raw in page.nodes:
@@ -50,6 +51,8 @@ def read_owner(stream: OwnerStream, run: Run) -> StreamResult:
             findings.streams.append(repository)
         else:
             follow_name(place, run, findings)
+    if answer.without != known:
+        findings.watermarks[stream.subject] = {"without": sorted(answer.without)}
     if page.more:
         findings.next_page = stream.model_copy(update={"after": page.more, "halved": halved})
     return findings.result()
@@ -58,8 +61,8 @@ def read_owner(stream: OwnerStream, run: Run) -> StreamResult:
 def read_repository(stream: RepositoryStream, run: Run) -> StreamResult:
     """Read the newest of everything in a repository; for what goes further back there are other streams."""
     known = _unseen(stream, run)
-    without = frozenset() if run.onboarding else known
     given = {"owner": stream.owner, "name": stream.name}
+    without = frozenset() if run.onboarding else known
     answer, _ = _told(run, "repository", given, checking=not run.onboarding, without=without)
     raw, findings = answer.root or {}, Findings()
     place = _place(raw)
@@ -132,9 +135,9 @@ def _happened(repository: RepositoryStream, place: Place, raw: dict[str, Any], r
     return any(has_news(listing, place, raw.get(listing.name), run) for listing in seen)
 
 
-def _unseen(repository: RepositoryStream, run: Run) -> frozenset[str]:
-    """Return what of a repository the credentials did not show when it was asked for last."""
-    known = run.read_watermarks([repository.subject]).get(repository.subject, {})
+def _unseen(stream: OwnerStream | RepositoryStream, run: Run) -> frozenset[str]:
+    """Return what the credentials did not show when this was asked for last."""
+    known = run.read_watermarks([stream.subject]).get(stream.subject, {})
     return frozenset(known.get("without", ()))
 
 

@@ -62,13 +62,14 @@ def read_list(listing: Listing, place: Place, page: Page, found: Mark, reader: R
     placed = [(node, listing.entry(node)) for node in page.nodes]
     entries = [entry for _, entry in placed if entry]
     news = [entry for entry in entries if known.is_news(entry)]
+    on_the_way = found.at is not None
     found = found.with_entries(entries, now=run.started_at)
     if news or run.onboarding:
         # What has no place in the order is looked at with the news: it cannot be told whether it is some.
         listing.read(reader, place, [node for node, entry in placed if not entry or known.is_news(entry)])
         if page.more and not any(known.is_behind(entry) for entry in entries):
             return found
-    if found.at and (news or run.onboarding):
+    if found.at and (news or run.onboarding or on_the_way):
         reader.findings.watermarks[subject] = found.model_dump(mode="json")
     return None
 

@@ -20,6 +20,11 @@ class OwnerStream(Stream):
         """What people see."""
         return f"repositories of {self.login}" + (", further page" if self.after else "")
 
+    @property
+    def subject(self) -> str:
+        """The watermark with what the credentials may not see of some repository."""
+        return f"owner:{self.login}".lower()
+
 
 class RepositoryStream(Stream):
     """The newest of everything in a repository."""

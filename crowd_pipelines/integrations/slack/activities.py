@@ -1,6 +1,7 @@
 """What Slack's payloads mean: activities and members. Pure: the same payload twice gives equal records."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -78,12 +79,13 @@ def message_activity(
 
 def join_activity(message: Message, newcomer: Member, *, channel: str, channel_name: str, site: str) -> Activity:
     """Return that somebody came, at the time a channel tells; one per member and workspace."""
+    joined_at = moment_of(message.ts)
     return Activity(
         platform=PLATFORM,
         type=JOINED,
         source_id=newcomer.key,
-        timestamp=moment_of(message.ts),
-        member=newcomer,
+        timestamp=joined_at,
+        member=replace(newcomer, joined_at=joined_at),
         url=_url(site, channel, message),
         channel=channel_name,
         channel_id=channel,

@@ -13,7 +13,14 @@ from pydantic import AfterValidator, Field
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import Gone, UnexpectedPayload
-from crowd_pipelines.integrations.slack.refusals import INVALID_CURSOR, LIMIT_REQUIRED, MISSING_SCOPE, needed_scope
+from crowd_pipelines.integrations.slack.refusals import (
+    INVALID_CURSOR,
+    LIMIT_REQUIRED,
+    MISSING_SCOPE,
+    gone_reason,
+    needed_scope,
+    remedy_of,
+)
 from crowd_pipelines.model.moments import in_utc
 from crowd_pipelines.model.payloads import Payload, Spare
 
@@ -141,6 +148,7 @@ class Message(Payload):
     ts: Ts
     subtype: str | None = None
     user: str | None = None
+    bot_id: Spare[str] = None
     text: str | None = None
     thread_ts: Ts | None = None
     reply_count: Spare[int] = None
@@ -248,12 +256,13 @@ def _at(cursor: str) -> dict[str, str]:
 
 def _refused(method: str, body: dict[str, Any]) -> Exception:
     """Return what the judge left to us."""
-    match body.get("error"):
-        case code if code == INVALID_CURSOR:
-            return CursorExpired(f"{method} does not accept its own cursor any more.", evidence=str(body))
-        case code if code == LIMIT_REQUIRED:
-            return PageTooLarge(f"{method} wants smaller pages.", evidence=str(body))
-        case code if code == MISSING_SCOPE:
-            return ScopeMissing(f"{method} needs the scope {needed_scope(body)}.", needed=needed_scope(body))
-        case _:
-            return UnexpectedPayload(f"{method} answered neither yes nor no", evidence=str(body))
+    code = body.get("error")
+    if code == INVALID_CURSOR:
+        return CursorExpired(f"{method} does not accept its own cursor any more.", evidence=str(body))
+    if code == LIMIT_REQUIRED:
+        return PageTooLarge(f"{method} wants smaller pages.", evidence=str(body))
+    if code == MISSING_SCOPE:
+        return ScopeMissing(f"{remedy_of(body)} ({method} answered {code}.)", needed=needed_scope(body))
+    if reason := gone_reason(code):
+        return Gone(f"{reason} ({method} answered {code}.)")
+    return UnexpectedPayload(f"{method} answered neither yes nor no", evidence=str(body))

@@ -52,7 +52,7 @@ def read_history(stream: HistoryStream, run: RunContext[Any, SlackApi]) -> Strea
     return StreamResult(
         operations=tuple(_operations(stream, shown, mark)),
         last_record=shown.lowest or None,
-        new_streams=(*shown.threads, *((following.sweep,) if following.sweep else ())),
+        new_streams=(*shown.threads.to_read, *((following.sweep,) if following.sweep else ())),
         next_page=following.next_page,
         watermarks={**shown.watermarks, **pace.learned(page), **following.watermarks},
         rejected=shown.rejected,
@@ -72,7 +72,7 @@ def _operations(stream: HistoryStream, shown: ShownPage, mark: ChannelMark) -> I
     for ts in shown.vanished:
         thread = records.source_id(stream.channel, ts)
         yield RetractMissing(type=records.MESSAGE, thread=thread, present=frozenset())
-    for message in shown.emptied:
+    for message in shown.threads.emptied:
         head = records.source_id(stream.channel, message.ts)
         yield RetractMissing(type=records.MESSAGE, thread=head, present=frozenset({head}))
 

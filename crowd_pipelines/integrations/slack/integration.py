@@ -20,7 +20,7 @@ from crowd_pipelines.integrations.slack.history import read_history
 from crowd_pipelines.integrations.slack.people import UserMark, mark_of, user_subject
 from crowd_pipelines.integrations.slack.plan import Place, Plan, listed_channels, wanted_places
 from crowd_pipelines.integrations.slack.refusals import judge
-from crowd_pipelines.integrations.slack.regime import Regime
+from crowd_pipelines.integrations.slack.regime import Pace, Regime
 from crowd_pipelines.integrations.slack.replies import read_replies
 from crowd_pipelines.integrations.slack.streams import (
     MEMBERS,
@@ -79,9 +79,10 @@ class SlackCredentials(BaseModel):
     @field_validator("token")
     @classmethod
     def _usable(cls, token: SecretStr) -> SecretStr:
-        if not token.get_secret_value().startswith(("xoxb-", "xoxp-")):
-            raise ValueError("this is no token of an app: it begins with xoxb- (or xoxp- for a user's)")
-        return token
+        text = token.get_secret_value().strip()
+        if not (text.isascii() and text.isprintable()) or " " in text or not text:
+            raise ValueError("this is no token; copy the bot token, xoxb-..., from OAuth & Permissions of your app")
+        return SecretStr(text)
 
 
 class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
@@ -159,8 +160,7 @@ class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
         """Keep which workspace it is, and tell what cannot be read."""
         plan = Plan.of(run)
         marks = _channel_marks(plan.places, run)
-        refused = [f"#{place.name} is not read. {marks[place.id].refused}" for place in plan.places]
-        told = [notice for notice, place in zip(refused, plan.places, strict=True) if marks[place.id].refused]
+        told = [f"#{p.name} is not read. {marks[p.id].refused}" for p in plan.places if marks[p.id].refused]
         return Patch(state={"site": plan.site, "team": plan.team}, notices=(*plan.notices, *told))
 
 
@@ -226,7 +226,9 @@ def _observed_joins(users: Sequence[User], known: Mapping[str, Json], run: Run) 
 def _channels(run: Run) -> tuple[HistoryStream, ...]:
     plan = Plan.of(run)
     marks = _channel_marks(plan.places, run)
-    deep = [place.id for place in plan.places if marks[place.id].deep and not run.onboarding]
+    # In the limited regime a look at 15 old messages would cost a minute, and help little.
+    spare = not (run.onboarding or Pace.of(run.settings.regime, run).limited)
+    deep = [place.id for place in plan.places if spare and marks[place.id].deep]
     swept = min(deep, key=lambda channel: marks[channel].swept_at, default=None)
     return tuple(_channel(place, marks[place.id], run, sweep=place.id == swept) for place in plan.places)
 

@@ -42,14 +42,13 @@ _GONE = {
 }
 _PASSING = ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org")
 _OVER_THE_RATE = ("ratelimited", "rate_limited")
-_ANSWERED_BY_ANOTHER_REQUEST = (INVALID_CURSOR, LIMIT_REQUIRED)
 
 _VERDICTS: Mapping[str, Verdict] = {
     **{code: Verdict(outcome=Outcome.CREDENTIALS, reason=reason) for code, reason in _CREDENTIALS.items()},
-    **{code: Verdict(outcome=Outcome.GONE, reason=f"{reason} It is skipped.") for code, reason in _GONE.items()},
     **{code: Verdict(outcome=Outcome.RETRY) for code in _PASSING},
     **{code: Verdict(outcome=Outcome.RATE_LIMITED) for code in _OVER_THE_RATE},
-    **{code: Verdict(outcome=Outcome.OK) for code in _ANSWERED_BY_ANOTHER_REQUEST},
+    # The caller goes on in another way, or tells people in fewer words than a failed request would.
+    **{code: Verdict(outcome=Outcome.OK) for code in (INVALID_CURSOR, LIMIT_REQUIRED, MISSING_SCOPE, *_GONE)},
 }
 
 
@@ -59,16 +58,18 @@ def judge(response: Response) -> Verdict | None:
     if not isinstance(body, dict) or body.get("ok") is not False:
         return None
     code = str(body.get("error"))
-    if code == MISSING_SCOPE:
-        return _missing_scope(method_of(response.url), body)
+    if code == MISSING_SCOPE and _method_of(response.url) in _NEEDED_BY_EVERYTHING:
+        return Verdict(outcome=Outcome.CREDENTIALS, reason=remedy_of(body))
     known = _VERDICTS.get(code)
+    if known and (known.outcome is not Outcome.OK or response.status == 200):
+        return known
     # A refusal with a status of its own says enough by that.
-    return known or (Verdict(outcome=Outcome.UNEXPECTED) if response.status == 200 else None)
+    return Verdict(outcome=Outcome.UNEXPECTED) if response.status == 200 else None
 
 
-def method_of(url: str) -> str:
-    """Return Slack's name of the method that an address calls."""
-    return urlsplit(url).path.rpartition("/")[2]
+def gone_reason(code: Any) -> str | None:
+    """Return why something cannot be read, None for an error of another kind."""
+    return _GONE.get(code) if isinstance(code, str) else None
 
 
 def needed_scope(body: Any) -> str:
@@ -76,13 +77,13 @@ def needed_scope(body: Any) -> str:
     return str(body.get("needed") or "that this needs")
 
 
-def _missing_scope(method: str, body: Any) -> Verdict:
-    if method == "conversations.list":
-        # One scope may be there for public channels and none for private ones: the caller asks for less.
-        return Verdict(outcome=Outcome.OK)
-    reason = (
+def remedy_of(body: Any) -> str:
+    """Return what to do about a missing scope."""
+    return (
         f"The app lacks the scope {needed_scope(body)}. "
         "Add it under OAuth & Permissions of your Slack app, then install the app to the workspace again."
     )
-    outcome = Outcome.CREDENTIALS if method in _NEEDED_BY_EVERYTHING else Outcome.GONE
-    return Verdict(outcome=outcome, reason=reason)
+
+
+def _method_of(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2]

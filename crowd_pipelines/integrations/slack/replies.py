@@ -11,8 +11,9 @@ from crowd_pipelines.integrations.slack.api import CursorExpired, Message, Page,
 from crowd_pipelines.integrations.slack.people import known_people, user_subject
 from crowd_pipelines.integrations.slack.plan import Plan
 from crowd_pipelines.integrations.slack.regime import Pace
-from crowd_pipelines.integrations.slack.shown import Speaking, ids_of, needed, signal, ts_of
+from crowd_pipelines.integrations.slack.shown import Speaking, ids_of, needed, ts_of
 from crowd_pipelines.integrations.slack.streams import RepliesStream, ThreadMark, thread_subject
+from crowd_pipelines.integrations.slack.threads import signal
 from crowd_pipelines.model.streams import (
     Operation,
     RejectedRecord,

@@ -17,16 +17,11 @@ from crowd_pipelines.integrations.slack.streams import (
     ChannelMark,
     HistoryStream,
     JoinMark,
-    RepliesStream,
-    ThreadMark,
     join_subject,
-    thread_subject,
 )
-from crowd_pipelines.model.records import Activity
+from crowd_pipelines.integrations.slack.threads import ShownThreads, subject_of
+from crowd_pipelines.model.records import Activity, Member
 from crowd_pipelines.model.streams import Json, RejectedRecord
-
-LARGEST_WHOLE_THREAD = 900
-"""Threads with more replies are read from the last known one on, since all of them would take several pages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +36,7 @@ class Speaking:
     def said(self, messages: Iterable[Message]) -> dict[str, Activity]:
         """Return what people say in these messages, by `ts`."""
         names = Names(user=self.people.name, channel=self.plan.names.get)
-        authors = ((message, self.people.person(message.author)) for message in messages if records.is_said(message))
+        authors = ((message, self._author(message)) for message in messages if records.is_said(message))
         return {
             message.ts: records.message_activity(
                 message, author, channel=self.channel, channel_name=self.name, site=self.plan.site, names=names
@@ -49,6 +44,12 @@ class Speaking:
             for message, author in authors
             if author
         }
+
+    def _author(self, message: Message) -> Member | None:
+        # An app posts as a bot or for a person; as somebody whom nobody knows, it is the app's own doing.
+        if message.bot_id and not self.people.name(str(message.author)):
+            return None
+        return self.people.person(message.author)
 
     def came(self, message: Message) -> Activity | None:
         """Return that somebody came into the channel; None for bots."""
@@ -81,7 +82,7 @@ class ShownPage:
         stretch = _stretch(stream, messages)
         days = stretch.subjects(max(mark.newest, stream.top, *(m.ts for m in messages))) if stretch else []
         people = ids_of(messages)
-        threads = [_thread_of(stream, message) for message in messages]
+        threads = [subject_of(stream.channel, message) for message in messages]
         joins = [join_subject(str(message.author)) for message in messages if records.is_join(message)]
         known = run.read_watermarks([*days, *threads, *joins, *map(user_subject, people)])
         plan = Plan.of(run)
@@ -158,46 +159,15 @@ class ShownPage:
         return [ts for ts in self.gone if ts not in present]
 
     @property
-    def emptied(self) -> list[Message]:
-        """The messages that had answers of people, and have none any more."""
-        return [m for m in self.messages if not m.answers and not self._is_answered(m) and self._mark(m).count]
-
-    @property
-    def threads(self) -> list[RepliesStream]:
-        """The threads that have to be read."""
-        heads = [m for m in self.messages if not m.answers and self._is_answered(m) and self._has_news(m)]
-        present = {message.ts for message in self.messages}
-        late = {m.answers: m for m in self.messages if m.answers and m.answers not in present and self._is_late(m)}
-        return [*(self._thread(m, signal(m)) for m in heads), *(self._thread(m, _told(m)) for m in late.values())]
-
-    def _is_answered(self, message: Message) -> bool:
-        """Tell whether a person may have answered. Where all who did are named, and are bots, nobody has."""
-        if not message.reply_count:
-            return False
-        named = message.reply_users or ()
-        all_of_them = len(named) == (message.reply_users_count or 0) > 0
-        return not all_of_them or any(self.speaking.people.person(user_id) for user_id in named)
-
-    def _has_news(self, message: Message) -> bool:
-        return self.onboarding or self._mark(message) != signal(message)
-
-    def _is_late(self, broadcast: Message) -> bool:
-        """Tell whether a reply that was sent to the channel, too, is the first sign of news in an old thread."""
-        return bool(self.stream.until) and self._mark(broadcast).latest < broadcast.ts
-
-    def _thread(self, message: Message, told: ThreadMark) -> RepliesStream:
-        known = self._mark(message)
-        return RepliesStream(
-            channel=self.stream.channel,
-            name=self.stream.name,
-            thread=message.thread_ts or message.ts,
-            count=told.count,
-            latest=told.latest,
-            oldest=known.latest if known.count > LARGEST_WHOLE_THREAD and not self.onboarding else "",
+    def threads(self) -> ShownThreads:
+        """The threads below the page's messages."""
+        return ShownThreads(
+            stream=self.stream,
+            onboarding=self.onboarding,
+            messages=self.messages,
+            known=self.known,
+            people=self.speaking.people,
         )
-
-    def _mark(self, message: Message) -> ThreadMark:
-        return ThreadMark.model_validate(self.known.get(_thread_of(self.stream, message), {}))
 
     @property
     def watermarks(self) -> dict[str, Json]:
@@ -205,19 +175,10 @@ class ShownPage:
         told = {ts: digest_of(activity) for ts, activity in self.said.items()}
         return {
             **self.before.changed(told, set(self.gone)),
-            **{_thread_of(self.stream, message): ThreadMark().model_dump() for message in self.emptied},
+            **self.threads.watermarks,
             **{join_subject(user_id): mark.model_dump() for user_id, (mark, _) in self.joins.items()},
             **self.speaking.people.learned,
         }
-
-
-def signal(message: Message) -> ThreadMark:
-    """Return what the first message of a thread says of it."""
-    return ThreadMark(count=message.reply_count or 0, latest=message.latest_reply or "")
-
-
-def _told(broadcast: Message) -> ThreadMark:
-    return ThreadMark(latest=broadcast.ts)
 
 
 def ids_of(messages: Iterable[Message]) -> list[str]:
@@ -241,10 +202,6 @@ def ts_of(payload: Any) -> str | None:
     """Return which message a record is that cannot be used, if it says so."""
     ts = payload.get("ts") if isinstance(payload, dict) else None
     return ts if isinstance(ts, str) else None
-
-
-def _thread_of(stream: HistoryStream, message: Message) -> str:
-    return thread_subject(stream.channel, message.thread_ts or message.ts)
 
 
 def _stretch(stream: HistoryStream, messages: Sequence[Message]) -> Stretch | None:

@@ -32,7 +32,13 @@ def query_for(tag: str) -> str:
 
 def read_mentions(stream: MentionsStream, run: Run) -> StreamResult:
     """Fetch a page of mentions."""
-    page = run.api.mentions(stream.user_id, since_id=stream.since_id, token=stream.token)
+    try:
+        page = run.api.mentions(stream.user_id, since_id=stream.since_id, token=stream.token)
+    except InvalidParameters as refused:
+        if not refused.names & _TOO_OLD or not stream.since_id:
+            raise
+        stream = MentionsStream(user_id=stream.user_id)
+        page = run.api.mentions(stream.user_id, since_id=None, token=None)
     posts, rejected = _versions(page)
     newest = _newest(stream, page, posts)
     return _result(
@@ -59,7 +65,7 @@ def read_hashtag(stream: HashtagStream, run: Run, *, tags: Sequence[str]) -> Str
     newest, began_at = _newest(stream, page, posts), stream.began_at or page.told_at
     known = HashtagMark.model_validate(run.read_watermarks([stream.subject]).get(stream.subject, {}))
     mark = HashtagMark(
-        newest_id=newest or known.newest_id,
+        newest_id=newest,
         began_at=began_at,
         asked_at=run.started_at,
         gap=known.gap_before(began_at, forgiven=run.onboarding),

@@ -15,8 +15,8 @@ from crowd_pipelines.model.streams import Stream
 FIRST_LOOK = 100
 """Followers that a check asks for first. X bills each one shown, and most checks find a handful of new ones."""
 
-FRONT = 2 * FIRST_LOOK
-"""Newest followers that are remembered: a first look is among them even when some of them left."""
+FRONT = 1000
+"""Newest followers that are remembered: a first look is among them even when hundreds of them left at once."""
 
 IN_A_ROW = 5
 """Known followers at the end of a page that show that the news is over: who left and came back is known, too."""

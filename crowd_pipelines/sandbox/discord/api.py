@@ -55,10 +55,15 @@ class DiscordApi:
         self.limits = limits
 
     def answer(self, request: Request) -> Response:
+        if banned := self.limits.ban():
+            return banned
         try:
-            return self._routed(request)
+            response = self._routed(request)
         except Refused as refused:
-            return refused.response
+            response = refused.response
+        if response.status in (401, 403, 429):
+            self.limits.note_refusal()
+        return response
 
     def _routed(self, request: Request) -> Response:
         if not NAMED.match(request.headers.get("user-agent", "")):

@@ -130,9 +130,11 @@ def message(community: Community, room: Room, item: Message, *, nested: bool = F
         body["sticker_items"] = [{"id": "7", "name": "wave", "format_type": 3}]
     if author.webhook:
         body["webhook_id"] = str(author.id)
+    if nested:
+        return body
     if item.reactions:
         body["reactions"] = [_reaction(emoji, count) for emoji, count in item.reactions]
-    return body if nested else {**body, **_references(community, room, item)}
+    return {**body, **_references(community, room, item)}
 
 
 def _references(community: Community, room: Room, item: Message) -> Body:
@@ -238,7 +240,6 @@ def guild(community: Community) -> Body:
             {
                 "id": str(role.id),
                 "name": role.name,
-                "description": None,
                 "permissions": str(role.permissions),
                 "position": role.position,
                 "color": 0,

@@ -141,10 +141,11 @@ class Account(Change):
 
 
 class SetLimit(Change):
-    """A window for a family of routes (messages, threads, guild, members, application) or for all (global)."""
+    """A window for a family of routes (messages, threads, guild, members, application), for all (global), or for
+    refusals before the address is banned (invalid)."""
 
     do: Literal["limit"]
-    route: Literal["global", "messages", "threads", "guild", "members", "application"]
+    route: Literal["global", "invalid", "messages", "threads", "guild", "members", "application"]
     requests: Annotated[int, Field(ge=1)]
     seconds: Annotated[float, Field(gt=0)]
 

@@ -1,4 +1,4 @@
-"""Discord's limits: one window for the bot, and one for each kind of route and the channel or guild it is about."""
+"""Discord's limits: a window for the bot, one for each kind of route and what it is about, and one for refusals."""
 
 import hashlib
 import time
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crowd_pipelines.sandbox.discord.refusals import too_many, window_headers
-from crowd_pipelines.sandbox.messages import Response
+from crowd_pipelines.sandbox.messages import Response, text_response
 
 GENEROUS = 10_000
 OVERALL = "global"
+INVALID = "invalid"
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class Limits:
 
     def __init__(self, requests_per_second: int | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._limits: dict[str, tuple[int, float]] = {}
+        self._limits: dict[str, tuple[int, float]] = {INVALID: (10_000, 600.0)}
         self._windows: dict[str, Window] = {}
         if requests_per_second:
             self.set(OVERALL, requests_per_second, 1.0)
@@ -35,6 +36,19 @@ class Limits:
     def set(self, route: str, requests: int, seconds: float) -> None:
         self._limits[route] = (requests, seconds)
         self._windows.clear()
+
+    def ban(self) -> Response | None:
+        """What the network in front of Discord answers an address that was refused too often."""
+        window = self._windows.get(INVALID, Window())
+        left = window.ends - self._clock()
+        if left <= 0 or window.used < self._limits[INVALID][0]:
+            return None
+        page = "<!DOCTYPE html><title>Access denied</title><h1>Error 1015: You are being rate limited</h1>"
+        return text_response(page, status=429, headers={"Retry-After": str(max(1, round(left)))})
+
+    def note_refusal(self) -> None:
+        """One more that counts towards a ban."""
+        self._over(INVALID, INVALID)
 
     def count(self, route: str, subject: str) -> tuple[Response | None, dict[str, str]]:
         """Counts a request: the refusal, if it is one too many, and what every answer tells of the route's window."""

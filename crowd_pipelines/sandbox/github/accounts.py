@@ -27,17 +27,9 @@ def _path(account: Account) -> str:
     return f"/apps/{account.login}" if account.typename == "Bot" else f"/{account.login}"
 
 
-def _followers(account: Account, _: GraphQLResolveInfo, **_arguments: Any) -> connections.Page:
-    """Who they are is not simulated, only how many: a page of them is empty."""
-    return connections.Page(
-        elements=(),
-        total=account.followers,
-        has_next=False,
-        has_previous=False,
-        place=lambda _: "",
-        node=lambda element: element,
-        latest=None,
-    )
+def _counted(account: Account, _: GraphQLResolveInfo, **_arguments: Any) -> connections.Page:
+    """How many follow; who they are is not simulated, and the schema has no way to ask for it."""
+    return connections.nobody(account.followers)
 
 
 def _repositories(account: Account, info: GraphQLResolveInfo, **arguments: Any) -> connections.Page:
@@ -89,8 +81,8 @@ USER: Fields = {
     "isSiteAdmin": always(False),
     "isEmployee": always(False),
     "pronouns": always(None),
-    "followers": _followers,
-    "following": _followers,
+    "followers": _counted,
+    "following": _counted,
     "repositories": _repositories,
 }
 ORGANIZATION: Fields = {

@@ -160,7 +160,8 @@ def _odd_subjects(book: CaseBook) -> None:
 
 def _pending_review(book: CaseBook) -> None:
     pull = book.pull("Half reviewed")
-    book.name("pending_review", book.deeds.review(pull, book.somebody(), book.at(), state="PENDING"))
+    book.name("pending_review", book.deeds.review(pull, book.somebody(), book.at(), state="PENDING", threads=1))
+    book.name("pending_comment", pull.threads[0].comments[0])
     book.name("dismissed_review", book.deeds.review(pull, book.somebody(), book.at(), state="DISMISSED"))
 
 

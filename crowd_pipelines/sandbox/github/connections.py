@@ -39,6 +39,11 @@ class Page:
     latest: int | None
 
 
+def nobody(total: int) -> Page:
+    """Only a number."""
+    return Page(elements=(), total=total, has_next=False, has_previous=False, place=str, node=str, latest=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
     """An element of a page."""

@@ -56,12 +56,11 @@ def understood(text: str, variables: Json, operation_name: str | None) -> Query:
     operation = get_operation_ast(document, operation_name)
     if operation is None or operation.operation is not OperationType.QUERY:
         raise QueryRefused([GraphQLError(f"No operation named {operation_name!r} that one could read with")])
-    serving = schema.serving()
-    coerced = get_variable_values(serving, operation.variable_definitions, variables)
+    coerced = get_variable_values(schema.simulated(), operation.variable_definitions, variables)
     if isinstance(coerced, list):
         raise QueryRefused(coerced)
     try:
-        size = measure(serving, document, operation, coerced)
+        size = measure(schema.simulated(), document, operation, coerced)
     except GraphQLError as error:
         raise QueryRefused([error]) from error
     return Query(document=document, operation=operation, variables=variables, size=size)
@@ -71,7 +70,7 @@ def answered(query: Query, exchange: Exchange) -> Json:
     """The body: `data`, and the errors of what could not be answered."""
     name = query.operation.name
     result = execute(
-        schema.serving(),
+        schema.simulated(),
         query.document,
         context_value=exchange,
         variable_values=query.variables,
@@ -99,11 +98,12 @@ def _valid(text: str) -> DocumentNode:
         document = parse(text)
     except GraphQLSyntaxError as error:
         raise QueryRefused([error]) from error
-    if errors := validate(schema.serving(), document):
-        raise QueryRefused(errors)
-    if errors := validate(schema.simulated(), document):
-        raise QueryRefused(errors, ours=True)
-    return document
+    problems = validate(schema.simulated(), document)
+    if not problems:
+        return document
+    whole = schema.published()
+    refused = problems if whole is None else validate(whole, document)
+    raise QueryRefused(refused or problems, ours=not refused)
 
 
 def _resolve(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:

@@ -245,7 +245,6 @@ class Thread:
     item: PullRequest
     created: int
     path: str = "src/main.py"
-    resolved: bool = False
     comments: list["ReviewComment"] = field(default_factory=list)
 
 

@@ -10,26 +10,28 @@ RECORD_KEYS = frozenset({"createdAt", "starredAt", "updatedAt"})
 
 
 def poisoned(payload: Any, what: str) -> Any:
-    """The payload with its first record spoiled; one without records stays as it is."""
-    if what not in WAYS:
-        raise ChangeRefused(f"no poison {what!r}; there are: {', '.join(WAYS)}")
-    place = next(_places(payload), None)
+    """The payload with its first record spoiled, of all or (`comments:no_id`) of a connection; none stays as it is."""
+    connection, _, way = what.rpartition(":")
+    if way not in WAYS:
+        raise ChangeRefused(f"no poison {way!r}; there are: {', '.join(WAYS)}")
+    place = next(_places(payload, connection), None)
     if place is not None:
         records, number = place
-        records[number] = WAYS[what](records[number])
+        records[number] = WAYS[way](records[number])
     return payload
 
 
-def _places(part: Any) -> Iterator[tuple[list[Any], int]]:
+def _places(part: Any, connection: str, within: str = "") -> Iterator[tuple[list[Any], int]]:
     """Where records are, the outermost first: in the `nodes` and `edges` of connections."""
     if isinstance(part, dict):
         for name, value in part.items():
-            if name in ("nodes", "edges") and isinstance(value, list):
+            listed = name in ("nodes", "edges") and isinstance(value, list)
+            if listed and connection in ("", within):
                 yield from ((value, number) for number, one in enumerate(value) if _is_record(one))
-            yield from _places(value)
+            yield from _places(value, connection, within if listed else name)
     elif isinstance(part, list):
         for one in part:
-            yield from _places(one)
+            yield from _places(one, connection, within)
 
 
 def _is_record(one: Any) -> bool:

@@ -1,4 +1,8 @@
-"""The schema that queries are held against: the one GitHub publishes where its file is found, else our part of it."""
+"""The schemas that queries are held against: our part of GitHub's, and the whole that it publishes.
+
+What is valid in our part is valid in the whole: a test compares the two. So only a query that our part refuses is held
+against the whole, which takes a second to read: it tells what GitHub would refuse from what is not simulated.
+"""
 
 import os
 from datetime import datetime
@@ -21,24 +25,20 @@ OURS = Path(__file__).with_name("schema.graphql")
 BESIDE_THE_CHECKOUT = Path(__file__).parents[4] / "shared" / "specs"
 
 
-def published() -> Path | None:
-    path = Path(os.environ.get("CROWD_SPECS_DIR", BESIDE_THE_CHECKOUT)) / "github.graphql"
-    return path if path.is_file() else None
-
-
-@cache
-def serving() -> GraphQLSchema:
-    """The schema in force, read once and only when the first query comes: it is large."""
-    return load(published() or OURS)
-
-
 @cache
 def simulated() -> GraphQLSchema:
     """Our part: what has an answer here."""
-    return load(OURS)
+    return _load(OURS)
 
 
-def load(path: Path) -> GraphQLSchema:
+@cache
+def published() -> GraphQLSchema | None:
+    """The whole, where its file is found."""
+    path = Path(os.environ.get("CROWD_SPECS_DIR", BESIDE_THE_CHECKOUT)) / "github.graphql"
+    return _load(path) if path.is_file() else None
+
+
+def _load(path: Path) -> GraphQLSchema:
     # The published file defines a field of something twice, which is no valid way to write a schema down.
     schema = build_ast_schema(parse(path.read_text(), no_location=True), assume_valid_sdl=True)
     if problems := validate_schema(schema):

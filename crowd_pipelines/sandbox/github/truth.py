@@ -18,6 +18,7 @@ from typing import Any
 
 from crowd_pipelines.sandbox.github import text, things
 from crowd_pipelines.sandbox.github.community import SITE, Community
+from crowd_pipelines.sandbox.github.coverage import extent
 from crowd_pipelines.sandbox.github.deeds import Subject
 from crowd_pipelines.sandbox.github.exchange import iso
 from crowd_pipelines.sandbox.github.ids import node_id
@@ -264,39 +265,10 @@ def _about(community: Community) -> Record:
     return {
         "record": "about",
         "settings": community.connected,
-        "coverage": {one.full_name: _coverage(one) for one in community.covered()},
+        "coverage": {one.full_name: extent(one) for one in community.covered()},
         "cases": community.cases,
         "now": iso(community.now),
     }
-
-
-def _coverage(repository: Repository) -> Record:
-    """How much there is of everything, bots' and ghosts' things included: what a way of reading has to ask for."""
-    items = [item for item in repository.items.values() if item.enabled]
-    return {
-        "id": node_id(repository),
-        "stargazers": len(repository.stars),
-        "forks": len(repository.forks),
-        "issues": [_extent(item) for item in items if isinstance(item, Issue)],
-        "pull_requests": [_extent(item) for item in items if isinstance(item, PullRequest)],
-        "discussions": [_extent(item) for item in items if isinstance(item, Discussion)],
-    }
-
-
-def _extent(item: Item) -> Record:
-    extent: Record = {
-        "number": item.number,
-        "by_user": item.writer is not None and item.writer.person,
-        "comments": len(item.comments),
-        "timeline": len(item.events),
-    }
-    if isinstance(item, PullRequest):
-        extent["timeline"] += len(item.reviews)
-        extent["threads"] = [len(thread.comments) for thread in item.threads]
-    if isinstance(item, Discussion):
-        extent["comments"] = len(item.talk)
-        extent["replies"] = [len(comment.replies) for comment in item.talk]
-    return extent
 
 
 def _member(account: Account) -> Record:

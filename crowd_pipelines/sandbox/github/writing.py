@@ -42,11 +42,16 @@ class Writing:
         raise ChangeRefused(f"user {who} has starred {repository.full_name} already")
 
     def unstar(self, change: ch.Unstar) -> Touched:
-        repository = self._stage.choice.repository(change.repository)
-        stars = [star for star in repository.stars if star.account and change.user in (None, star.account.id)]
+        told = [self._stage.choice.repository(change.repository)] if change.repository else None
+        stars = [
+            (repository, star)
+            for repository in told or self._stage.community.covered()
+            for star in repository.stars
+            if star.account and change.user in (None, star.account.id)
+        ]
         if not stars:
-            raise ChangeRefused(f"no such star of {repository.full_name}")
-        star = self._stage.choice.dice.choice(stars)
+            raise ChangeRefused("there is no such star")
+        repository, star = self._stage.choice.dice.choice(stars)
         self._stage.lose(repository, "unstarred", lambda: repository.stars.remove(star))
         return touched(repository, users=_users(star.account), noticeable=False)
 
@@ -124,9 +129,7 @@ class Writing:
         kind: type[Item] = PullRequest if change.do in ("merge", "request_review", "assign") else Item
         for _ in range(TRIES):
             item = self._stage.choice.item(None, kind)
-            fits = {"merge": item.closed is None, "close": item.closed is None, "reopen": item.closed is not None}
-            merged = isinstance(item, PullRequest) and item.merged
-            if fits.get(change.do, True) and not merged and not isinstance(item, Discussion):
+            if _fits(change.do, item):
                 return item
         raise ChangeRefused(f"nothing was found to {change.do}")
 
@@ -140,21 +143,36 @@ class Writing:
         if change.comment is not None:
             comment = self._stage.choice.node(change.comment, DiscussionComment)
         else:
-            comment = self._unanswered()
+            comment = self._better_answer()
         self._stage.deeds.choose(comment, self._stage.now)
         return touched(comment)
 
-    def _unanswered(self) -> DiscussionComment:
+    def _better_answer(self) -> DiscussionComment:
+        """Any comment that is not the answer yet; whoever asked may change their mind."""
         found = [
             comment
             for item in self._stage.choice.items()
-            if isinstance(item, Discussion) and item.category.answerable and item.answer is None
+            if isinstance(item, Discussion) and item.category.answerable
             for comment in item.talk
-            if comment.writer
+            if comment.writer and comment is not item.answer
         ]
         if not found:
-            raise ChangeRefused("no discussion waits for an answer")
+            raise ChangeRefused("nothing could be an answer")
         return self._stage.choice.dice.choice(found)
+
+
+def _fits(deed: str, item: Item) -> bool:
+    """Whether one would do this to it."""
+    if isinstance(item, Discussion) or (isinstance(item, PullRequest) and item.merged):
+        return False
+    match deed:
+        case "merge" | "close":
+            return item.closed is None
+        case "reopen":
+            return item.closed is not None
+        case "label":
+            return len(item.labels) < len(item.repository.labels)
+    return True
 
 
 def _users(account: Account | None) -> list[int]:

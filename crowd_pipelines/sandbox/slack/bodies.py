@@ -67,7 +67,7 @@ def _decoration(item: Message) -> dict[str, Any]:
         ]
     if item.files:
         body["files"] = [
-            {"id": f"F{number}", "name": title, "title": title, "permalink": url, "mimetype": "text/plain"}
+            {"id": f"F0FILE{number:03d}", "name": title, "title": title, "permalink": url, "mimetype": "text/plain"}
             for number, (title, url) in enumerate(item.files, 1)
         ]
     return body
@@ -76,6 +76,8 @@ def _decoration(item: Message) -> dict[str, Any]:
 def _thread(channel: Channel, item: Message) -> dict[str, Any]:
     if item.parent is not None:
         told: dict[str, Any] = {"thread_ts": ts_of(item.parent)}
+        if (head := channel.messages.get(item.parent)) and head.author:
+            told["parent_user_id"] = head.author
         if item.broadcast:
             told |= {"subtype": "thread_broadcast", "root": {"ts": ts_of(item.parent)}}
         return told

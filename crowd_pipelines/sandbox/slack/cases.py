@@ -64,7 +64,7 @@ def _odd_texts(book: CaseBook, channel: Channel) -> None:
     }  # fmt: skip
     for case, words in texts.items():
         book.name(case, channel, book.say(channel, ("text", words)))
-    book.name("lost_file", channel, book.say(channel, extras={"files": [{"id": "F1", "mode": "tombstone"}]}))
+    book.name("lost_file", channel, book.say(channel, extras={"files": [{"id": "F0LOST001", "mode": "tombstone"}]}))
     book.name("me", channel, book.say(channel, ("text", "waves"), subtype="me_message"))
 
 

@@ -143,7 +143,7 @@ def _say(workspace: Workspace, channel: Channel, dice: random.Random, people: li
         parts=text.parts(number, people=people, channels=_names(workspace)),
         reactions={"thumbsup": dice.sample(people, 2)} if number % 9 == 0 else {},
         attachments=[("A page", "https://example.org/page")] if number % 17 == 0 else [],
-        files=[("notes.txt", "https://crowd-sandbox.slack.com/files/F1")] if number % 23 == 0 else [],
+        files=[("notes.txt", "https://crowd-sandbox.slack.com/files/F0FILE001")] if number % 23 == 0 else [],
         subtype="file_share" if number % 46 == 0 else "me_message" if number % 31 == 0 else None,
     )
     return workspace.add(channel, message)

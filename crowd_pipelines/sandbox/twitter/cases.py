@@ -1,6 +1,7 @@
 """The nasty cases of the real API, in posts of the last days; `cases` in the truth names them."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from crowd_pipelines.sandbox.twitter.community import DAY, Community
 from crowd_pipelines.sandbox.twitter.model import Person, Post, State
@@ -18,11 +19,11 @@ class CaseBook:
         self.name = f"@{community.people[community.account].username}"
         self._clock = community.now - 2 * 3_600
 
-    def post(self, text: str, *, by: int = 0, at: int | None = None, **given: object) -> Post:
+    def post(self, text: str, *, by: int = 0, at: int | None = None, **given: Any) -> Post:
         self._clock += 180
         author = self.people[-1 - by].id
         named, tags = self.name in text, tuple(tag for tag in (self.tag, self.other) if f"#{tag}" in text)
-        post = Post(author=author, versions=[], names_account=named, tags=tags, **given)  # type: ignore[arg-type]
+        post = Post(author=author, versions=[], names_account=named, tags=tags, **given)
         return self.community.publish(post, text, at=at or self._clock)
 
     def call(self, case: str, value: object) -> None:

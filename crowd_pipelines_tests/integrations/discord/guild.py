@@ -99,7 +99,7 @@ class Guild:
         return DiscordIntegration().process_stream(stream, self.run(onboarding=onboarding))
 
     def look(
-        self, channels: Sequence[Any], threads: Sequence[Any] = (), *, onboarding: bool = False, **told: Any
+        self, channels: Sequence[Any], threads: Sequence[Any] = (), /, *, onboarding: bool = False, **told: Any
     ) -> StreamResult:
         """What comes of the guild; `told` are the answers about the bot: application, guild, membership."""
         application = {"id": "7", "flags": 1 << 15 | 1 << 19, "bot": {"id": "7", "username": "reader"}}

@@ -15,6 +15,7 @@ from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store import integrations
 from crowd_pipelines_tests.integrations.connected import Connected
+from crowd_pipelines_tests.sandbox import discord_spec as spec
 
 LIVE = """
     SELECT a.*, p.source_id AS parent, p.type AS parent_type, i.source_id AS author
@@ -164,6 +165,29 @@ def test_an_onboarding_asks_nothing_that_is_not_permitted(discord: Connected) ->
     hidden = discord.truth().cases["hidden"].values()
     assert {entry["status"] for entry in discord.sandbox.requests("discord")} == {200}
     assert set(message_requests(discord.asked())) & set(hidden) == set()
+
+
+def test_every_request_is_one_that_discord_describes(discord: Connected) -> None:
+    discord.change("allow", permission="manage_threads")
+    discord.onboard()
+    discord.sandbox.change("discord", [{"do": "week", "seed": 6}, {"do": "deny", "permission": "manage_threads"}])
+    discord.change("archive", thread=int(discord.truth().cases["private"]))
+    next_day(discord)
+    discord.check()
+    asked = discord.sandbox.requests("discord")
+    assert list(spec.undeclared(asked, "/discord/api/v10")) == []
+    assert {spec.template_of(entry["path"].removeprefix("/discord/api/v10")) for entry in asked} == {
+        "/applications/@me",
+        "/guilds/{guild_id}",
+        "/guilds/{guild_id}/channels",
+        "/guilds/{guild_id}/members",
+        "/guilds/{guild_id}/members/{user_id}",
+        "/guilds/{guild_id}/threads/active",
+        "/channels/{channel_id}/messages",
+        "/channels/{channel_id}/threads/archived/public",
+        "/channels/{channel_id}/threads/archived/private",
+        "/channels/{channel_id}/users/@me/threads/archived/private",
+    }
 
 
 def test_a_second_onboarding_changes_no_record(onboarded: Connected) -> None:

@@ -70,7 +70,7 @@ def test_somebody_who_deleted_their_account_is_one_person(guild: Guild) -> None:
 
 def test_a_message_without_a_time_has_that_of_its_id(guild: Guild) -> None:
     found = only(guild.read(MESSAGES, [message(id="1103650000000000001", timestamp="never")]))
-    assert found.timestamp.isoformat() == "2023-05-04T11:29:49.463000+00:00"
+    assert found.timestamp.isoformat() == "2023-05-04T11:51:04.825000+00:00"
 
 
 def test_the_news_of_a_thread_starts_it_for_those_who_answer(guild: Guild) -> None:
@@ -294,7 +294,8 @@ def test_a_check_of_an_archive_ends_where_the_last_one_began(guild: Guild) -> No
 
 
 def test_what_is_no_record_at_all_is_kept_as_evidence(guild: Guild) -> None:
-    for odd in ("surprise", None, 5, []):
+    oddities: tuple[Any, ...] = ("surprise", None, 5, [])
+    for odd in oddities:
         for stream, good in ((MESSAGES, [message()]), (MEMBERS, payload("members"))):
             result = guild.read(stream, [odd, *good])
             assert [record.payload for record in result.rejected] == [odd]
@@ -303,7 +304,15 @@ def test_what_is_no_record_at_all_is_kept_as_evidence(guild: Guild) -> None:
 
 @pytest.mark.parametrize(
     "spoiled",
-    [{"id": None}, {"id": "abc"}, {"id": "9" * 30}, {"author": None}, {"author": {"username": "x"}}, {"type": "x"}],
+    [
+        {"id": None},
+        {"id": "abc"},
+        {"id": "9" * 30},
+        {"id": "9" * 19},
+        {"author": None},
+        {"author": {"username": "x"}},
+        {"type": "x"},
+    ],
     ids=str,
 )
 def test_a_message_that_cannot_be_used_is_kept_while_its_page_goes_on(guild: Guild, spoiled: dict[str, Any]) -> None:
@@ -312,6 +321,11 @@ def test_a_message_that_cannot_be_used_is_kept_while_its_page_goes_on(guild: Gui
     assert [one.source_id for one in activities(result)] == [other["id"]]
     [rejected] = result.rejected
     assert rejected.reason.startswith(f"message: {next(iter(spoiled))}")
+
+
+def test_an_id_of_the_future_hides_nothing(guild: Guild) -> None:
+    guild.keep(guild.read(MESSAGES, [message(id="5" * 19), message()]))
+    assert guild.known["messages:900"]["read"] == message()["id"]
 
 
 def test_a_page_of_nothing_but_nameless_records_moves_nothing(guild: Guild) -> None:
@@ -384,3 +398,8 @@ def test_a_token_may_come_with_its_scheme(given: str) -> None:
 def test_an_empty_token_is_refused_without_being_shown(given: str) -> None:
     with pytest.raises(ValidationError):
         DiscordCredentials.model_validate({"token": given})
+
+
+def test_without_a_token_both_places_for_one_are_named() -> None:
+    with pytest.raises(ValidationError, match="CROWD_DISCORD_TOKEN"):
+        DiscordCredentials.model_validate({})

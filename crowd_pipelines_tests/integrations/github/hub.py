@@ -131,7 +131,7 @@ def api(server: ScriptedServer, credentials: Mapping[str, Any], *, path: str = "
     pacers: dict[str | None, LocalPacer] = {}
     connector = PacedConnector(
         base_url=f"{server.url}{path}",
-        credentials=GivenCredentials(given=credentials),
+        credentials=GivenCredentials(given=dict(credentials)),
         pacer_of=lambda budget: pacers.setdefault(budget, LocalPacer()),
         sleep=lambda _: None,
         max_connections=4,

@@ -230,7 +230,7 @@ def test_what_is_below_an_issue_that_cannot_be_used_is_read(hub: Hub, what: str,
 
 
 def test_a_field_that_a_record_can_do_without_may_be_anything(hub: Hub) -> None:
-    odd = {"title": ["x"], "bodyText": 7, "url": None, "labels": 3, "state": {"a": 1}, "extra": 1}
+    odd: dict[str, Any] = {"title": ["x"], "bodyText": 7, "url": None, "labels": 3, "state": {"a": 1}, "extra": 1}
     author = user(1, name=3, bio=[], followers=9, isHireable="perhaps", email=None, company={"a": 1})
     [activity] = activities(hub.read(REPOSITORY, of_repository(issues=page(issue(1, author=author, **odd)))))
     assert (activity.title, activity.body) == (None, "7")

@@ -130,6 +130,13 @@ def test_a_check_goes_on_while_all_is_news_and_moves_the_mark_at_the_end(hub: Hu
     assert Mark.model_validate(hub.known["issues:R_1"]).at == NOON + timedelta(seconds=9000)
 
 
+def test_the_mark_moves_although_the_last_page_has_no_news(hub: Hub) -> None:
+    hub.read(REPOSITORY, of_repository(issues=page(issue(1, at(0)))), onboarding=True)
+    stream = further(hub.read(REPOSITORY, of_repository(issues=page(issue(2, at(9000)), more="c1"))))
+    assert seen(hub.read(stream, list_page(issue(1, at(0)), more="c2"))) == []
+    assert Mark.model_validate(hub.known["issues:R_1"]).at == NOON + timedelta(seconds=9000)
+
+
 def test_a_check_stops_where_nothing_is_news_even_if_everything_has_one_time(hub: Hub) -> None:
     crowd = [issue(number, at(0)) for number in range(3)]
     hub.read(REPOSITORY, of_repository(issues=page(*crowd)), onboarding=True)

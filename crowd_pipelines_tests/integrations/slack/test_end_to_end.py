@@ -13,6 +13,7 @@ from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines_tests.integrations.connected import Connected
 from crowd_pipelines_tests.integrations.slack.truths import (
     assert_members_are_true,
+    assert_nobody_joined_after_they_came,
     assert_true,
     live,
     people,
@@ -39,6 +40,7 @@ def test_after_the_onboarding_the_database_is_the_truth(onboarded: Connected) ->
     assert len(truth.activities) > 400
     assert_true(onboarded, truth)
     assert_members_are_true(onboarded, truth)
+    assert_nobody_joined_after_they_came(onboarded, truth)
     assert onboarded.value("SELECT count(*) FROM quarantined_records") == 0
 
 

@@ -203,6 +203,26 @@ def test_a_stranger_is_looked_up_once_and_told_as_a_member(known: WebApi) -> Non
     assert len(known.server.seen) == asked + 1
 
 
+def test_whoever_is_looked_up_is_seen_to_be_there_when_the_list_tells_of_them(known: WebApi) -> None:
+    newcomer = {"id": "U06", "team_id": "T01", "name": "new", "profile": {"real_name": "New Comer"}}
+    known.answers("users.info", {"ok": True, "user": newcomer})
+    known.keep(known.read(HISTORY, messages(message("1708000100.000100", user="U06"))))
+    listed = {"ok": True, "members": [newcomer]}
+    assert [a.source_id for a in activities(known.keep(known.read(MEMBERS, listed)))] == ["U06"]
+    assert activities(known.read(MEMBERS, listed)) == []
+
+
+def test_nobody_is_looked_up_for_having_answered(known: WebApi) -> None:
+    answered: dict[str, Any] = {
+        "reply_count": 1,
+        "reply_users": ["U99"],
+        "reply_users_count": 1,
+        "latest_reply": "1708000200.000000",
+    }
+    known.read(HISTORY, messages(message("1708000100.000100", thread_ts="1708000100.000100", **answered)))
+    assert not [seen for seen in known.server.seen if "users.info" in seen.path]
+
+
 def test_whoever_may_not_be_seen_keeps_the_id_and_is_not_asked_for_again(known: WebApi) -> None:
     known.answers("users.info", {"ok": False, "error": "user_not_visible"})
     result = known.keep(known.read(HISTORY, messages(message("1708000100.000100", "hm, <@U78>", user="U77"))))
@@ -210,6 +230,14 @@ def test_whoever_may_not_be_seen_keeps_the_id_and_is_not_asked_for_again(known: 
         ("U77", "U77", "hm, @mention")
     ]
     assert {"user:U77", "user:U78"} <= known.known.keys()
+
+
+def test_what_an_app_posts_is_a_persons_only_where_that_person_is_known(known: WebApi) -> None:
+    known.answers("users.info", {"ok": False, "error": "user_not_found"})
+    posted = [message(f"170800010{n}.000000", user=user, bot_id="B01") for n, user in enumerate(("U01", "U0B", "U99"))]
+    result = known.read(HISTORY, messages(*posted))
+    assert [a.member.source_id for a in activities(result)] == ["U01"]
+    assert result.rejected == ()
 
 
 @pytest.mark.parametrize(
@@ -222,7 +250,8 @@ def test_whoever_may_not_be_seen_keeps_the_id_and_is_not_asked_for_again(known: 
         ("<!date^1392734382^{date}|Feb 18th>", "Feb 18th"),
         ("<https://x.dev>", "https://x.dev"), ("<http://x.dev|x.dev>", "http://x.dev"),
         ("<https://x.dev|a &amp; b>", "a & b (https://x.dev)"), ("<mailto:a@b.example|a@b.example>", "a@b.example"),
-        ("&lt;@U01&gt; &amp;amp;", "<@U01> &amp;"), ("a < b", "a < b"), ("<>", "<>"), ("", ""), ("<|x>", "x"),
+        ("&lt;@U01&gt; &amp;amp;", "<@U01> &amp;"),
+        ("&amp;lt;", "&lt;"), ("a < b", "a < b"), ("<>", "<>"), ("", ""), ("<|x>", "x"),
     ],
 )  # fmt: skip
 def test_markup_reads_as_people_read_it(raw: str, read: str) -> None:
@@ -284,7 +313,7 @@ def test_settings_that_cannot_be_meant_are_refused(given: dict[str, Any]) -> Non
         SlackSettings.model_validate(given)
 
 
-@pytest.mark.parametrize("given", [{}, {"token": ""}, {"token": "Bearer xoxb-1"}, {"token": "xapp-1"}])
+@pytest.mark.parametrize("given", [{}, {"token": " "}, {"token": "Bearer xoxb-1"}, {"token": "xoxb-\n1"}, {"key": "x"}])
 def test_what_is_no_token_of_an_app_is_refused_without_showing_it(given: dict[str, str]) -> None:
     with pytest.raises(ValidationError) as refused:
         SlackCredentials.model_validate(given)

@@ -99,6 +99,12 @@ def test_below_a_pages_last_message_nothing_is_missing_since_plans_hide_what_is_
     assert gone(check(known, message(at(3), "day 3"), cursor="more")) == set()
 
 
+def test_below_a_pages_last_message_nothing_is_missing_on_the_same_day_either(known: WebApi) -> None:
+    page = messages(*(message(at(1, second), f"second {second}") for second in (30, 20, 10)))
+    known.keep(known.read(HISTORY, page, onboarding=True))
+    assert gone(check(known, message(at(1, 20), "second 20"))) == {at(1, 30)}
+
+
 def test_what_lies_above_where_a_page_begins_is_not_missing_from_it(known: WebApi) -> None:
     onboarded(known, 1, 2, 3, 4)
     page = [message(at(2), "day 2"), message(at(1), "day 1")]
@@ -172,6 +178,14 @@ def test_old_messages_are_looked_at_one_channel_a_check_where_it_was_longest_ago
     assert [stream.channel for stream in streams(known) if stream.sweep] == ["C02"]
 
 
+def test_an_onboarding_sees_everything_and_looks_at_nothing_twice(known: WebApi) -> None:
+    known.known["channel:C01"] = ChannelMark(name="x", newest=at(90), oldest=at(0), deep=True).model_dump()
+    known.answers("users.list", {"ok": True, "members": []})
+    [members] = SlackIntegration().get_streams(known.run(onboarding=True))
+    found = SlackIntegration().process_stream(members, known.run(onboarding=True)).new_streams
+    assert [(stream.parameters["oldest"], stream.parameters["sweep"]) for stream in found] == [("0", False)] * 2
+
+
 def test_a_look_at_old_messages_goes_on_where_the_last_one_ended(known: WebApi) -> None:
     onboarded(known, 1, 2, 3, 90)
     mark = ChannelMark.model_validate(known.known[HISTORY.subject])
@@ -238,6 +252,7 @@ def test_a_broadcast_tells_of_news_in_a_thread_that_is_not_on_the_page(known: We
     loud = message(at(8), subtype="thread_broadcast", thread_ts=at(2))
     [stream] = threads(check(known, loud))
     assert (stream.thread, stream.latest) == (at(2), at(8))
+    assert threads(known.read(HISTORY, messages(loud), onboarding=True)) == [], "its head is still to come"
     known.known[f"thread:C01:{at(2)}"] = {"count": 3, "latest": at(8)}
     assert threads(check(known, loud)) == []
 

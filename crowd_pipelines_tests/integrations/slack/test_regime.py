@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from crowd_pipelines.integrations.slack.integration import SlackIntegration
 from crowd_pipelines.integrations.slack.people import UserMark
+from crowd_pipelines.integrations.slack.streams import ChannelMark
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines_tests.integrations.connected import Connected
@@ -46,6 +48,15 @@ def test_the_settings_may_say_which_it_is(known: WebApi, regime: str, limit: int
     result = known.read(HISTORY, page(15), regime=regime)
     assert f"limit={limit}&" in known.server.seen[-1].path + "&"
     assert ("regime" in result.watermarks) is (regime == "auto")
+
+
+def test_old_messages_are_not_looked_at_in_the_limited_regime(known: WebApi) -> None:
+    mark = ChannelMark(newest="1708000000.000000", oldest="1600000000.000000", deep=True)
+    known.known["members"] = {"read_at": "2024-03-01T11:00:00+00:00"}
+    known.known["channel:C01"] = mark.model_dump()
+    plan = SlackIntegration().get_streams
+    assert [stream.parameters["sweep"] for stream in plan(known.run())] == [True, False]
+    assert [stream.parameters["sweep"] for stream in plan(known.run(regime="limited"))] == [False, False]
 
 
 def budgets(slack: Connected) -> set[str]:

@@ -1,5 +1,6 @@
 """The database of a connected workspace, held against the truth of its sandbox."""
 
+from datetime import datetime
 from typing import Any
 
 from crowd_pipelines.model.text import clean_text
@@ -44,6 +45,14 @@ def assert_true(slack: Connected, truth: Truth) -> None:
         assert row["body"] in [clean_text(body) for body in _bodies(record)] if record["body"] else not row["body"]
         named = (row["source_parent_type"], row["source_parent_id"])
         assert (row["parent_type"], row["parent"]) == (named if named in everything else (None, None))
+
+
+def assert_nobody_joined_after_they_came(slack: Connected, truth: Truth) -> None:
+    """Whoever was observed before a channel told of them has the earlier moment."""
+    joined = {user_id: row["joined_at"] for user_id, row in people(slack).items()}
+    came = [a for a in truth.activities if a["type"] == "channel_joined" and a["timestamp"]]
+    assert len(came) > 50
+    assert [a for a in came if joined[a["member"]] > datetime.fromisoformat(a["timestamp"])] == []
 
 
 def _stored(row: dict[str, Any]) -> dict[str, Any]:

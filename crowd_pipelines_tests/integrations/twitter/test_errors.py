@@ -19,7 +19,7 @@ from crowd_pipelines_tests.integrations.twitter.scripted import (
     problem,
 )
 
-NOTHING = {"meta": {"result_count": 0}}
+NOTHING: dict[str, Any] = {"meta": {"result_count": 0}}
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,23 @@ def test_a_refused_token_is_renewed_once_and_then_told(scripted: ScriptedX) -> N
     ]  # fmt: skip
 
 
-def test_a_beginning_that_lies_too_far_back_is_dropped_once(scripted: ScriptedX) -> None:
-    stream = HASHTAG.model_copy(update={"since_id": "1600000000000000000"})
-    result = scripted.read(stream, invalid("since_id"), payload("mentions"))
+@pytest.mark.parametrize("stream", [HASHTAG, MENTIONS], ids=lambda stream: stream.kind)
+def test_a_beginning_that_lies_too_far_back_is_dropped_once(scripted: ScriptedX, stream: Any) -> None:
+    late = stream.model_copy(update={"since_id": "1600000000000000000", "token": "t", "page": 2})
+    result = scripted.read(late, invalid("since_id"), payload("mentions"))
     assert len(activities(result)) == 3
     first, second = scripted.asked()
-    assert (first["since_id"], "since_id" in second) == ("1600000000000000000", False)
+    assert first["since_id"] == "1600000000000000000"
+    assert not {"since_id", "next_token", "pagination_token"} & second.keys()
+    assert result.next_page is not None
+    assert (result.next_page.parameters["since_id"], result.next_page.parameters["page"]) == (None, 2)
 
 
+@pytest.mark.parametrize("stream", [HASHTAG, MENTIONS], ids=lambda stream: stream.kind)
 @pytest.mark.parametrize("parameter", ["since_id", "start_time"])
-def test_without_a_beginning_there_is_nothing_more_to_drop(scripted: ScriptedX, parameter: str) -> None:
+def test_without_a_beginning_there_is_nothing_more_to_drop(scripted: ScriptedX, stream: Any, parameter: str) -> None:
     with pytest.raises(InvalidParameters):
-        scripted.read(HASHTAG, invalid(parameter))
+        scripted.read(stream, invalid(parameter))
     assert len(scripted.server.seen) == 1
 
 
@@ -92,9 +97,10 @@ def test_an_answer_that_is_no_envelope_is_evidence(scripted: ScriptedX, body: An
         scripted.read(MENTIONS, answer(200, body))
 
 
+@pytest.mark.parametrize("more", [{}, {"data": None}, {"data": []}, {"data": None, "includes": None, "errors": None}])
 @pytest.mark.parametrize("stream", [FOLLOWERS, MENTIONS, HASHTAG], ids=lambda stream: stream.kind)
-def test_nothing_found_is_nothing_and_no_mistake(scripted: ScriptedX, stream: Any) -> None:
-    result = scripted.read(stream, NOTHING)
+def test_nothing_found_is_nothing_and_no_mistake(scripted: ScriptedX, stream: Any, more: dict[str, Any]) -> None:
+    result = scripted.read(stream, {**NOTHING, **more})
     assert (result.skipped, activities(result), result.rejected, result.next_page) == (None, [], (), None)
 
 

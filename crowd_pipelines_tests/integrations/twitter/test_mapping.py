@@ -98,6 +98,12 @@ def test_a_page_without_records_still_leads_on(scripted: ScriptedX) -> None:
     assert result.next_page == x.MENTIONS.model_copy(update={"page": 2, "token": "more"})
 
 
+def test_the_newest_post_has_the_highest_number_and_not_the_last_text(scripted: ScriptedX) -> None:
+    made = [{"id": one, "author_id": "1", "created_at": "2009-01-01T00:00:00Z"} for one in ("1000", "999")]
+    result = scripted.read(x.MENTIONS, {"data": made, "meta": {}})
+    assert result.watermarks["mentions:4001"] == {"newest_id": "1000"}
+
+
 def test_an_empty_check_keeps_the_watermark(scripted: ScriptedX) -> None:
     stream = x.MENTIONS.model_copy(update={"since_id": "2028420000000000003"})
     result = scripted.read(stream, {"meta": {"result_count": 0}})

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_who_comes_second_uses_what_the_first_one_got(x: Connected, another: Cal
     x.change("expire_tokens")
     assert third.users([x.truth().settings["user_id"]]).records
     assert other.users([x.truth().settings["user_id"]]).records
+    assert asked(x).count("token") == 1
+
+
+def test_threads_that_are_refused_together_renew_once(x: Connected, another: Callable[[], XApi]) -> None:
+    api, account = another(), x.truth().settings["user_id"]
+    x.change("expire_tokens")
+    # Held back, so that all four are refused before the first one has renewed.
+    x.fault("latency", path="/users", seconds=0.3, times=4)
+    with ThreadPoolExecutor(4) as threads:
+        pages = list(threads.map(lambda _: api.users([account]), range(4)))
+    assert all(page.records for page in pages)
     assert asked(x).count("token") == 1
 
 
