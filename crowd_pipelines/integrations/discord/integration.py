@@ -27,7 +27,7 @@ from crowd_pipelines.integrations.discord.streams import (
 from crowd_pipelines.integrations.discord.threads import read_archive
 from crowd_pipelines.model.streams import Stream, StreamResult
 
-USER_AGENT = f"DiscordBot (https://github.com/crowd-pipelines, {version('crowd-pipelines')})"
+USER_AGENT = f"DiscordBot (https://pypi.org/project/crowd-pipelines, {version('crowd-pipelines')})"
 """Discord blocks bots that do not name themselves in this form."""
 
 

@@ -35,7 +35,7 @@ _JOINS = frozenset({"channel_join", "group_join"})
 
 def is_said(message: Message) -> bool:
     """Tell whether somebody says something here; Slack's notes of what happened to a channel are no contribution."""
-    return message.subtype in _SAID_BY_PEOPLE and not message.hidden and bool(message.author)
+    return message.subtype in _SAID_BY_PEOPLE and bool(message.author)
 
 
 def is_join(message: Message) -> bool:

@@ -155,7 +155,6 @@ class Message(Payload):
     latest_reply: Spare[str] = None
     reply_users: Spare[tuple[str, ...]] = None
     reply_users_count: Spare[int] = None
-    hidden: Spare[bool] = None
     comment: Spare[FileComment] = None
     reactions: Spare[tuple[Reaction, ...]] = None
     attachments: Spare[tuple[Attachment, ...]] = None

@@ -227,8 +227,8 @@ def _channels(run: Run) -> tuple[HistoryStream, ...]:
     plan = Plan.of(run)
     marks = _channel_marks(plan.places, run)
     # In the limited regime a look at 15 old messages would cost a minute, and help little.
-    spare = not (run.onboarding or Pace.of(run.settings.regime, run).limited)
-    deep = [place.id for place in plan.places if spare and marks[place.id].deep]
+    limited = Pace.of(run.settings.regime, run).limited
+    deep = [place.id for place in plan.places if marks[place.id].deep and not limited]
     swept = min(deep, key=lambda channel: marks[channel].swept_at, default=None)
     return tuple(_channel(place, marks[place.id], run, sweep=place.id == swept) for place in plan.places)
 

@@ -199,7 +199,7 @@ class Happenings:
     def _revive(self, thread: Room) -> Touched:
         message = founding.utter(self.community, thread, self.dice, self.community.now)
         message.edited, message.author = None, self.choice.person(None).id
-        thread.archived, thread.silent = self.community.now + 1, True
+        thread.archived = self.community.now + 1
         return {"rooms": [str(thread.id)], "messages": [str(message.id)]}
 
     def _rename_room(self, change: ch.RenameRoom) -> Touched:

@@ -80,7 +80,6 @@ class Room:
     """A channel or thread. `last` is the newest message there ever was; `moved` the tick of its last news.
 
     Of a thread, `parent` is its channel; of a channel, its category. `archived` is when a thread was put away.
-    `silent` is set while nothing shows that an archived thread was taken out and put back.
     """
 
     id: int
@@ -98,7 +97,6 @@ class Room:
     touched: int = 0
     bot_joined: bool = False
     gone: bool = False
-    silent: bool = False
 
     @property
     def is_thread(self) -> bool:

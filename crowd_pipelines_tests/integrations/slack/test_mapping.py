@@ -270,7 +270,7 @@ def test_what_is_no_message_is_kept_as_evidence(known: WebApi, odd: Any) -> None
     "spoiled",
     [
         {"reply_count": []}, {"reactions": "many"}, {"attachments": {}}, {"files": [5]}, {"latest_reply": {}},
-        {"reply_users": "U02"}, {"hidden": "no idea"}, {"comment": 7}, {"edited": 5}, {"blocks": None}, {"text": None},
+        {"reply_users": "U02"}, {"comment": 7}, {"edited": 5}, {"blocks": None}, {"text": None},
     ],
     ids=str,
 )  # fmt: skip
