@@ -37,6 +37,8 @@ class WaitHeader:
 WAIT_HEADERS: tuple[WaitHeader, ...] = (
     WaitHeader(name="retry-after"),
     WaitHeader(name="x-ratelimit-reset-after", remaining="x-ratelimit-remaining"),
+    WaitHeader(name="x-app-limit-24hour-reset", remaining="x-app-limit-24hour-remaining"),
+    WaitHeader(name="x-user-limit-24hour-reset", remaining="x-user-limit-24hour-remaining"),
     WaitHeader(name="x-rate-limit-reset", remaining="x-rate-limit-remaining"),
     WaitHeader(name="x-ratelimit-reset", remaining="x-ratelimit-remaining"),
     WaitHeader(name="ratelimit-reset", remaining="ratelimit-remaining"),

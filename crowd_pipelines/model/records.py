@@ -8,10 +8,13 @@ from typing import Any
 
 from crowd_pipelines.model.text import clean_json, clean_text
 
+MOST_REACH = 2**63 - 1
+"""What the database holds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownMember:
-    """A member as the database knows them by one platform's user id; `reach_seen_at` is when the reach was last seen."""
+    """A member as the database knows them by a platform's user id; `reach_seen_at` is when the reach was last seen."""
 
     source_id: str
     username: str
@@ -86,6 +89,9 @@ class Member:
         if not (self.source_id or self.username):
             raise ValueError(f"a {self.platform} member needs a source_id or a username")
         object.__setattr__(self, "source_id", self.source_id or None)
+        if self.reach is not None and not 0 <= self.reach <= MOST_REACH:
+            # A count that cannot be one: nothing is known, and the rest of the record is still good.
+            object.__setattr__(self, "reach", None)
         _require_zone(self.joined_at, "joined_at")
         _clean(self, "username", "source_id", "display_name")
         object.__setattr__(self, "attributes", clean_json(dict(self.attributes)))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from crowd_pipelines.model.records import Activity, ActivityType, Member
+from crowd_pipelines.model.text import clean_text
 
 Json = Mapping[str, Any]
 
@@ -90,6 +91,10 @@ class RenameChannel:
 
     channel_id: str
     channel: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channel_id", clean_text(self.channel_id))
+        object.__setattr__(self, "channel", clean_text(self.channel))
 
 
 Operation = RenameChannel | UpsertActivities | UpsertMembers | UpdateMembers | RetractActivities | RetractMissing

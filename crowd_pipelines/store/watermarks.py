@@ -18,7 +18,7 @@ def read(conn: Connection, integration_id: UUID, subjects: Sequence[str]) -> dic
     """Return the watermarks of these subjects, as far as there are any."""
     rows = conn.execute(
         select(watermarks.c.subject, watermarks.c.value).where(
-            watermarks.c.integration_id == integration_id, watermarks.c.subject.in_(subjects)
+            watermarks.c.integration_id == integration_id, watermarks.c.subject.in_(list(map(clean_text, subjects)))
         )
     )
     return {row.subject: row.value for row in rows}

@@ -121,6 +121,23 @@ def test_every_form_of_a_wait(value: object, expected: float | None) -> None:
         ),
         pytest.param({"x-rate-limit-reset": str(EPOCH + 840)}, None, 840, id="X, remaining untold"),
         pytest.param(
+            {
+                "x-app-limit-24hour-remaining": "0",
+                "x-app-limit-24hour-reset": str(EPOCH + 7200),
+                "x-rate-limit-remaining": "39998",
+                "x-rate-limit-reset": str(EPOCH + 840),
+            },
+            None,
+            7200,
+            id="X, the app's day",
+        ),
+        pytest.param(
+            {"x-user-limit-24hour-remaining": "0", "x-user-limit-24hour-reset": str(EPOCH + 3600)},
+            None,
+            3600,
+            id="X, the user's day",
+        ),
+        pytest.param(
             {"x-rate-limit-remaining": "200", "x-rate-limit-reset": str(EPOCH + 840)},
             {"title": "UsageCapExceeded"},
             None,

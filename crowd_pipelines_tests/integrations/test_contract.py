@@ -1,8 +1,8 @@
 """What holds for every platform. One that is new needs a sandbox and `contract.py` in its folder of tests.
 
 `KINDS` are the stable names of its streams, sorted; `streams(truth)` is one stream of every kind that leads to
-something. Optional: `ABSENT`, a reason for each test here that cannot apply; `QUIET_CHECK(truth)`, the most requests that
-a check with nothing new may take; `known_members(truth)`, whom the database would know.
+something. Optional: `ABSENT`, a reason for each test here that cannot apply; `QUIET_CHECK`, the most requests that a
+check with nothing new may take, or a function of the truth; `known_members(truth)`, whom the database would know.
 """
 
 import importlib

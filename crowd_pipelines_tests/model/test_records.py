@@ -7,7 +7,14 @@ from typing import Any, Literal
 import pytest
 
 from crowd_pipelines.model.records import Member
-from crowd_pipelines.model.streams import RetractMissing, Stream, StreamResult, UpdateMembers, UpsertMembers
+from crowd_pipelines.model.streams import (
+    RenameChannel,
+    RetractMissing,
+    Stream,
+    StreamResult,
+    UpdateMembers,
+    UpsertMembers,
+)
 from crowd_pipelines_tests.store.tenant import SAID, person, said, upsert
 
 
@@ -76,3 +83,15 @@ def test_a_result_counts_what_is_stored() -> None:
         RetractMissing(type=SAID, thread="t", present=frozenset()),
     )
     assert StreamResult(operations=operations, sleep=timedelta(hours=1)).records == 4
+
+
+@pytest.mark.parametrize("count", [-1, 2**63, 10**30])
+def test_a_count_that_cannot_be_one_is_no_reach(count: int) -> None:
+    assert Member(platform="town", username="ada", reach=count).reach is None
+    assert Member(platform="town", username="ada", reach=2**63 - 1).reach == 2**63 - 1
+
+
+def test_names_of_channels_are_cleaned() -> None:
+    renamed = RenameChannel(channel_id="C\x001", channel="a\ud83d")
+    assert "\x00" not in renamed.channel_id
+    assert renamed.channel.encode()

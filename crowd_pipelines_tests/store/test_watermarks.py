@@ -64,3 +64,8 @@ def test_member_attributes_are_created_where_the_tenant_lacks_them(engine: Engin
         {"name": "bio", "type": "string", "label": "Bio"},
         {"name": "url", "type": "url", "label": "Profile"},
     ]
+
+
+def test_subjects_of_any_text_can_be_asked_for(tenant: Tenant) -> None:
+    with tenant.engine.begin() as conn:
+        assert watermarks.read(conn, tenant.integration_id, ["user:\ud83d", "user:\x00"]) == {}

@@ -1,6 +1,7 @@
 """Requests to X with one account's tokens."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -103,7 +104,9 @@ class XApi:
         page = Page.of(body, told_at=_moment(response))
         if "data" not in body and "meta" not in body:
             raise Gone(f"X does not show {path}: {page.problems[0].text if page.problems else 'no reason is given'}")
-        return page
+        # The same token again would lead here again.
+        asked = params.get("pagination_token") or params.get("next_token")
+        return replace(page, next_token=None) if page.next_token == asked else page
 
     def _ask(self, path: str, params: Params, *, bucket: str) -> Response:
         token = self._tokens.current()

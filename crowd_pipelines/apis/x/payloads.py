@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError, model_validator
 
 from crowd_pipelines.model.moments import Moment
 from crowd_pipelines.model.payloads import Payload, Spare
@@ -14,6 +14,9 @@ T = TypeVar("T", bound=Payload)
 
 ID_PATTERN = r"^[0-9]{1,19}$"
 _FIRST_SNOWFLAKE = datetime(2010, 11, 4, 1, 42, 54, 657_000, tzinfo=UTC)
+
+_FIRST_TIMED_ID = 29_700_859_247
+"""Ids before this one were counted and tell no time."""
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 
@@ -70,7 +73,7 @@ class Post(Payload):
 
     id: Id
     author_id: Id
-    created_at: Moment
+    told_at: Annotated[Spare[Moment], Field(validation_alias="created_at")] = None
     text: Spare[str] = None
     conversation_id: Spare[Id] = None
     entities: Spare[dict[str, Any]] = None
@@ -80,6 +83,17 @@ class Post(Payload):
         Field(validation_alias=AliasChoices("edit_history_tweet_ids", "edit_history_post_ids")),
     ] = None
     long_text: Annotated[Spare[LongText], Field(validation_alias=AliasChoices("note_tweet", "note_post"))] = None
+
+    @model_validator(mode="after")
+    def _dated(self) -> Self:
+        if self.told_at is None and int(self.id) < _FIRST_TIMED_ID:
+            raise ValueError("neither created_at nor the id tells when this was posted")
+        return self
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was posted: the id knows, too."""
+        return self.told_at or posted_at(self.id)
 
     @property
     def first_id(self) -> str:

@@ -60,7 +60,7 @@ def comment_activity(comment: Comment, *, parent: str | None, article: tuple[int
         thread=str(article_id),
         timestamp=comment.created_at,
         member=person_member(comment.user, site),
-        body=clean_html(comment.body_html),
+        body=clean_html(comment.body_html or ""),
         url=f"{site}/{comment.user.username}/comment/{comment.id_code}",
         attributes={
             "thread": parent is not None,

@@ -101,7 +101,7 @@ class Comment(Payload):
 
     id_code: str = Field(min_length=1)
     created_at: Moment
-    body_html: str = ""
+    body_html: Spare[str] = None
     user: Person
 
 

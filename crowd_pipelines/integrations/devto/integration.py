@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_validator, model_va
 from crowd_pipelines.framework.integration import BudgetScope, Connector, Integration, RunContext
 from crowd_pipelines.framework.reading import usable
 from crowd_pipelines.http.errors import Gone
+from crowd_pipelines.http.outcomes import Outcome, Response
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.devto import activities as records
 from crowd_pipelines.integrations.devto.api import Article, Comment, CommentNode, DevtoApi, OwnerKind, Profile
@@ -101,7 +102,7 @@ class DevtoIntegration(Integration[DevtoSettings, DevtoCredentials, DevtoApi]):
         """Return a client, with the API key if there is one."""
         key = credentials.api_key.get_secret_value() if credentials.api_key else ""
         headers = {"Accept": "application/vnd.forem.api-v1+json", **({"api-key": key} if key else {})}
-        return DevtoApi(connector.http(headers=headers, secrets=(key,) if key else ()), has_key=bool(key))
+        return DevtoApi(connector.http(headers=headers, secrets=(key,) if key else (), judge=_judge), has_key=bool(key))
 
     def check_credentials(self, api: DevtoApi, settings: DevtoSettings) -> None:
         """See that the key works, if there is one, and that every owner exists: a wrong name would look empty."""
@@ -130,6 +131,11 @@ class DevtoIntegration(Integration[DevtoSettings, DevtoCredentials, DevtoApi]):
                 raise LookupError(f"DEV has no stream of kind {stream.kind!r}")
 
 
+def _judge(response: Response) -> Outcome | None:
+    """The network in front of the site refuses without JSON, which says nothing about what was asked for."""
+    return Outcome.RETRY if response.status == 403 and not isinstance(response.json, dict) else None
+
+
 def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
     raw = run.api.articles(stream.owner, stream.username, stream.page)
     rejected: list[RejectedRecord] = []
@@ -142,7 +148,9 @@ def _articles(stream: ArticlesStream, run: Run) -> StreamResult:
     activities = tuple(records.article_activity(a, a.user, site) for a in changed if a.user)
     commented = [_comments_stream(a, known.get(_read(a)), onboarding=run.onboarding) for a in articles]
     last = articles[-1].id if articles else None
-    goes_on = raw and (run.onboarding or mark.may_go_on(last))
+    # A site that shows the same page again has no other.
+    repeated = last is not None and last == stream.previous
+    goes_on = raw and not repeated and (run.onboarding or mark.may_go_on(last))
     return StreamResult(
         operations=(UpsertActivities(activities=activities),),
         last_record=last,

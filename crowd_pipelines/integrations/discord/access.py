@@ -69,7 +69,7 @@ class Access(BaseModel):
         return f"{self._in(channel):x}"
 
     def _in(self, channel: Channel) -> int:
-        if self.own_roles is None or not self.roles:
+        if self.own_roles is None or self.guild_id not in self.roles:
             return _EVERYTHING
         mine = {self.guild_id, *self.own_roles}
         base = reduce(int.__or__, (grant.permissions for id_, grant in self.roles.items() if id_ in mine), 0)

@@ -97,7 +97,7 @@ class Look:
     def members(self, known: Mapping[str, Json]) -> Iterator[MembersStream]:
         """Yield the list of members, once a day."""
         listed = known.get("members", {}).get("day")
-        if self.access.sees_members and (self.run.onboarding or listed != self.day):
+        if self.run.onboarding or (self.access.sees_members and listed != self.day):
             yield MembersStream(day=self.day)
 
     def renamed(self) -> Iterator[RenameChannel]:

@@ -107,5 +107,5 @@ def _switch(problem: Problem) -> str | None:
 def _reason(name: str, variables: Mapping[str, Any], problems: tuple[Problem, ...]) -> str:
     what = "/".join(str(variables[key]) for key in ("owner", "name", "login", "id") if key in variables) or name
     if problem := next((problem for problem in problems if problem.forbidden), None):
-        return f"GitHub does not show {what} to these credentials ({problem.message.rstrip('.')}); it is skipped."
-    return f"{what} is gone or not visible to these credentials; it is skipped."
+        return f"GitHub does not show {what} to these credentials ({problem.message.rstrip('.')})"
+    return f"{what} is gone or not visible to these credentials"

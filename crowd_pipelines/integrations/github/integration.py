@@ -76,9 +76,9 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
         if api.keys.size > 1:
             api.try_tokens()
         for login in settings.organizations:
-            _find(api, "ownerExists", {"login": login}, f"organization named {login!r}")
+            _find(api, "ownerExists", {"login": login})
         for owner, name in settings.named:
-            _find(api, "repositoryExists", {"owner": owner, "name": name}, f"repository {owner}/{name}")
+            _find(api, "repositoryExists", {"owner": owner, "name": name})
 
     def get_streams(self, run: Run) -> Sequence[Stream]:
         """Return every named repository, and the first page of every organization's."""
@@ -108,8 +108,8 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
         return Patch(notices=tuple(notices) if notices or run.onboarding else None)
 
 
-def _find(api: GithubApi, query: str, variables: Mapping[str, str], what: str) -> None:
+def _find(api: GithubApi, query: str, variables: Mapping[str, str]) -> None:
     try:
         ask(api, query, variables)
     except Gone as gone:
-        raise Gone(f"there is no {what} that these credentials may see ({gone}); check the settings") from None
+        raise Gone(f"{gone}; check the settings") from None

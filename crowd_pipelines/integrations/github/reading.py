@@ -126,7 +126,7 @@ def _told(run: Run, name: str, given: Mapping[str, Any], **options: Any) -> tupl
     try:
         return ask(run.api, name, given, **options)
     except Gone as gone:
-        run.api.limits.add(str(gone))
+        run.api.limits.add(f"{gone}; it is skipped.")
         raise
 
 

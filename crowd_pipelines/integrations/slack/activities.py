@@ -71,6 +71,7 @@ def message_activity(
             "reactions": [
                 {"name": reaction.name, "count": reaction.count, "users": list(reaction.users or ())}
                 for reaction in message.reactions or ()
+                if reaction
             ],
             "attachments": list(_attachments(message)),
         },
@@ -132,7 +133,7 @@ def _url(site: str, channel: str, message: Message) -> str:
 
 
 def _attachments(message: Message) -> Iterable[dict[str, Any]]:
-    for shown in (*(message.attachments or ()), *(message.files or ())):
+    for shown in filter(None, (*(message.attachments or ()), *(message.files or ()))):
         found = {"title": _title(shown), "url": shown.title_link or shown.from_url or shown.permalink}
         if any(found.values()):
             yield found

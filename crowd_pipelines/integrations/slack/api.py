@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import Gone, UnexpectedPayload
@@ -71,8 +71,8 @@ Ts = Annotated[str, Field(pattern=r"^[0-9]{9,10}\.[0-9]{6}$"), AfterValidator(_t
 class Workspace(Payload):
     """`auth.test`: whose token it is."""
 
-    team_id: str = ""
-    url: str = "https://slack.com/"
+    team_id: Spare[str] = None
+    url: Spare[str] = None
 
 
 class Channel(Payload):
@@ -150,15 +150,15 @@ class Message(Payload):
     user: str | None = None
     bot_id: Spare[str] = None
     text: str | None = None
-    thread_ts: Ts | None = None
+    thread_ts: Annotated[Ts | None, BeforeValidator(lambda ts: ts or None)] = None
     reply_count: Spare[int] = None
     latest_reply: Spare[str] = None
     reply_users: Spare[tuple[str, ...]] = None
     reply_users_count: Spare[int] = None
     comment: Spare[FileComment] = None
-    reactions: Spare[tuple[Reaction, ...]] = None
-    attachments: Spare[tuple[Attachment, ...]] = None
-    files: Spare[tuple[Attachment, ...]] = None
+    reactions: Spare[tuple[Spare[Reaction], ...]] = None
+    attachments: Spare[tuple[Spare[Attachment], ...]] = None
+    files: Spare[tuple[Spare[Attachment], ...]] = None
 
     @property
     def author(self) -> str | None:
@@ -236,7 +236,10 @@ class SlackApi:
         if not isinstance(items, list):
             raise UnexpectedPayload(f"{method} answered no list of {key}", evidence=str(body))
         cursor = metadata.get("next_cursor") if isinstance(metadata, dict) else None
-        return Page(items=items, cursor=cursor if isinstance(cursor, str) else "")
+        # The same cursor again would lead here again.
+        if not isinstance(cursor, str) or cursor == params.get("cursor"):
+            return Page(items=items, cursor="")
+        return Page(items=items, cursor=cursor)
 
     def _call(self, method: str, params: Params, *, bucket: str | None = None) -> dict[str, Any]:
         body = self._http.get(f"/{method}", dict(params), bucket=bucket or method).json

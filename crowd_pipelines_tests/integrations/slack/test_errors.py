@@ -8,6 +8,7 @@ from crowd_pipelines.http import CredentialsRejected, Gone, RateLimited, Retryab
 from crowd_pipelines.integrations.slack.integration import SMALL_PAGE, SlackIntegration, SlackSettings
 from crowd_pipelines.integrations.slack.streams import MOST_RESTARTS
 from crowd_pipelines.model.streams import Stream, StreamResult
+from crowd_pipelines_tests.http.scripted_server import Behaviour, answer
 from crowd_pipelines_tests.integrations.slack.web_api import (
     HISTORY,
     MEMBERS,
@@ -15,6 +16,7 @@ from crowd_pipelines_tests.integrations.slack.web_api import (
     WebApi,
     message,
     messages,
+    payload,
 )
 
 STREAMS = {"members": MEMBERS, "history": HISTORY, "replies": REPLIES}
@@ -160,6 +162,19 @@ def test_naming_a_channel_that_the_app_is_not_in_is_told_at_once(web_api: WebApi
 
 
 def test_a_list_of_channels_that_goes_round_in_circles_ends(web_api: WebApi) -> None:
-    web_api.answers("conversations.list", {**channels(GENERAL), "response_metadata": {"next_cursor": "again"}})
+    def leading_to(cursor: str) -> Behaviour:
+        return answer(payload={**channels(GENERAL), "response_metadata": {"next_cursor": cursor}})
+
+    web_api.server.plays("/conversations.list", leading_to("one"), leading_to("two"), leading_to("one"))
     with pytest.raises(UnexpectedPayload, match="in circles"):
         list(web_api.api.channels("public_channel"))
+
+
+def test_a_page_that_leads_to_itself_is_the_last(web_api: WebApi) -> None:
+    body = {**payload("members"), "response_metadata": {"next_cursor": "again"}}
+    first = web_api.read(MEMBERS, body)
+    assert first.next_page is not None
+    last = web_api.read(first.next_page, body)
+    assert last.next_page is None
+    assert [stream.kind for stream in last.new_streams] == ["history", "history"]
+    assert last.watermarks["members"]

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from crowd_pipelines.integrations.slack.activities import JOINED, MESSAGE
-from crowd_pipelines.integrations.slack.integration import SlackCredentials, SlackSettings
+from crowd_pipelines.integrations.slack.integration import SlackCredentials, SlackIntegration, SlackSettings
 from crowd_pipelines.integrations.slack.people import UserMark
 from crowd_pipelines.integrations.slack.speech import Names
 from crowd_pipelines.integrations.slack.streams import HistoryStream, RepliesStream
@@ -318,3 +318,25 @@ def test_what_is_no_token_of_an_app_is_refused_without_showing_it(given: dict[st
     with pytest.raises(ValidationError) as refused:
         SlackCredentials.model_validate(given)
     assert "Bearer xoxb-1" not in str(refused.value.errors(include_input=False))
+
+
+def test_what_a_message_can_do_without_may_be_odd(known: WebApi) -> None:
+    odd = message(
+        "1708000500.000100",
+        thread_ts="",
+        reply_users=[""],
+        reactions=[None, {"name": "eyes", "count": 1}],
+        files=[7, {"title": "A page", "permalink": "https://x.dev/page"}],
+    )
+    result = known.read(HISTORY, messages(odd))
+    [first] = activities(result)
+    assert result.rejected == ()
+    assert [reaction["name"] for reaction in first.attributes["reactions"]] == ["eyes"]
+    assert first.attributes["attachments"] == [{"title": "A page", "url": "https://x.dev/page"}]
+
+
+def test_a_workspace_may_keep_its_address_to_itself(web_api: WebApi) -> None:
+    web_api.answers("auth.test", {"ok": True, "url": None, "team_id": None})
+    web_api.answers("conversations.list", {"ok": True, "channels": []})
+    plan = SlackIntegration().preprocess(web_api.run(onboarding=True))
+    assert (plan["site"], plan["team"]) == ("https://slack.com/", "")

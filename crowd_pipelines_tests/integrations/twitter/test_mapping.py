@@ -241,3 +241,28 @@ def test_the_clock_that_counts_is_x_s(scripted: ScriptedX) -> None:
     mark = HashtagMark(newest_id=post_id(timedelta(days=6)), began_at=NOW - timedelta(hours=1), asked_at=NOW + off)
     assert mark.opening("gates", now=NOW + off + timedelta(hours=1)).since_id == mark.newest_id
     assert mark.opening("gates", now=NOW + off + timedelta(days=1)).since_id is None
+
+
+def test_the_id_tells_when_a_post_without_a_date_was_made(scripted: ScriptedX) -> None:
+    body = payload("mentions")
+    for record in body["data"]:
+        record["created_at"] = "soon"
+    result = scripted.read(x.MENTIONS, body)
+    assert result.rejected == ()
+    assert activities(result)[0].timestamp == posted_at("2028420000000000003")
+
+
+def test_a_post_of_before_ids_had_times_needs_a_date(scripted: ScriptedX) -> None:
+    body = payload("mentions")
+    body["data"] = [{**body["data"][0], "id": "1234", "edit_history_tweet_ids": ["1234"], "created_at": None}]
+    [rejected] = scripted.read(x.MENTIONS, body).rejected
+    assert "neither created_at nor the id" in rejected.reason
+
+
+@pytest.mark.parametrize("stream", [x.MENTIONS, x.FOLLOWERS], ids=lambda stream: stream.kind)
+def test_a_page_that_leads_to_itself_is_the_last(scripted: ScriptedX, stream: Any) -> None:
+    body = payload(stream.kind)
+    body["meta"]["next_token"] = TOKEN
+    first = scripted.read(stream, body, onboarding=True)
+    assert first.next_page is not None
+    assert scripted.read(first.next_page, body, onboarding=True).next_page is None
