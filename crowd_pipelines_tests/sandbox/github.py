@@ -234,7 +234,8 @@ class Reader:
 def _source_ids(deed: Node) -> list[str]:
     asked = deed.get("requestedReviewer") or {}
     if asked.get("__typename") == "Team":
-        return [f"{deed['id']}:{member['databaseId']}" for member in asked["members"]["nodes"]]
+        people = [f"{deed['id']}:{member['databaseId']}" for member in asked["members"]["nodes"]]
+        return people or [deed["id"]]
     return [deed["id"]]
 
 

@@ -127,7 +127,8 @@ def test_a_team_is_asked_member_by_member(told: Truth) -> None:
     assert {one["source_id"] for one in asked} == {
         f"{told.cases['team_asked']}:{one['attributes']['objectMember']}" for one in asked
     }
-    assert not [one for one in told.activities if one["source_id"].startswith(told.cases["empty_team_asked"])]
+    [nobody] = [one for one in told.activities if one["source_id"].startswith(told.cases["empty_team_asked"])]
+    assert (nobody["source_id"], nobody["attributes"]["objectMember"]) == (told.cases["empty_team_asked"], None)
 
 
 def test_a_pending_review_has_no_time_and_is_no_activity(still: Sandbox, told: Truth) -> None:

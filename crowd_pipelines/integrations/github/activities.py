@@ -127,7 +127,7 @@ def member(person: Person) -> Member:
     """Return a member as GitHub shows them; a company is what they wrote themselves."""
     return Member(
         platform=PLATFORM,
-        source_id=str(person.database_id),
+        source_id=person.source_id,
         username=person.login,
         display_name=person.name or None,
         emails=(person.email,) if person.email else (),
@@ -147,7 +147,7 @@ def member(person: Person) -> Member:
 def star(place: Place, given: Star) -> Iterator[Activity]:
     """Yield a star. Its id holds both whose and of what it is, so that neither a rename nor another star matters."""
     if given.node:
-        source_id = f"{place.id}:{given.node.database_id}"
+        source_id = f"{place.id}:{given.node.key}"
         yield _activity(place, STAR, source_id, given.starred_at, given.node, thread=place.id)
 
 
@@ -259,17 +259,17 @@ def assignment(here: Conversation, done: Assignment) -> Iterator[Activity]:
 
 def review_request(here: Conversation, done: ReviewRequest) -> Iterator[Activity]:
     """Yield that somebody was asked for a review; of a team, each member was."""
-    if done.actor and done.team:
+    if done.actor and done.team and done.team.people:
         for person in done.team.people:
-            source_id = f"{done.id}:{person.database_id}"
+            source_id = f"{done.id}:{person.key}"
             yield _deed(here, REVIEW_REQUESTED, source_id, done, done.actor, **_subject(person))
     elif done.actor:
         yield _deed(here, REVIEW_REQUESTED, done.id, done, done.actor, **_subject(done.person))
 
 
 def review(here: Conversation, given: Review) -> Iterator[Activity]:
-    """Yield a review, unless it is a draft."""
-    if given.author and given.submitted_at and given.state != "PENDING":
+    """Yield a review; one that was not submitted is a draft."""
+    if given.author and given.submitted_at:
         yield here.activity(
             PULL_REVIEWED,
             given.id,
@@ -282,7 +282,7 @@ def review(here: Conversation, given: Review) -> Iterator[Activity]:
 
 
 def _subject(person: Person | None) -> dict[str, Any]:
-    named = {"sourceId": str(person.database_id), "username": person.login} if person else None
+    named = {"sourceId": person.source_id, "username": person.login} if person else None
     return {"objectMember": named}
 
 

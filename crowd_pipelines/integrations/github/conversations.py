@@ -158,6 +158,8 @@ class Reader:
                 self.findings.read(Deed, [node], partial(records.merging, here))
             case "PullRequestReview":
                 self.findings.read(Review, [node], partial(records.review, here))
+            case str() if kind != "ClosedEvent":
+                pass  # events of other kinds are no activity
             case _:
                 # Nothing else was asked for; what is no event at all is put aside with the reason.
                 self.findings.read(Deed, [node], partial(records.closing, here))

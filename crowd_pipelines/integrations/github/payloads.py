@@ -1,5 +1,6 @@
 """The nodes of GitHub's answers, as far as records need them."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -8,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from crowd_pipelines.model.moments import Moment
 from crowd_pipelines.model.payloads import Payload, Spare
 
+_PICTURE = re.compile(r"githubusercontent\.com/u/([0-9]{1,18})\b")
 GHOST = 10137
 """The account that REST shows in place of deleted ones; GraphQL shows none."""
 
@@ -27,7 +29,7 @@ class Total(Node):
 class Person(Node):
     """Somebody with an account of their own."""
 
-    database_id: int = Field(gt=0, lt=2**63)
+    database_id: Spare[Annotated[int, Field(gt=0, lt=2**63)]] = None
     login: str = Field(min_length=1)
     name: Spare[str] = None
     bio: Spare[str] = None
@@ -40,14 +42,30 @@ class Person(Node):
     email: Spare[str] = None
     followers: Spare[Total] = None
 
+    @property
+    def source_id(self) -> str | None:
+        """The account's number, which the address of its picture tells, too."""
+        shown = _PICTURE.search(self.avatar_url or "")
+        return str(self.database_id) if self.database_id else shown and shown[1]
+
+    @property
+    def key(self) -> str:
+        """What tells this person from others."""
+        return self.source_id or f"name:{self.login.lower()}"
+
 
 def _somebody(value: Any) -> Any:
     """Return a person as they came, None for bots, organizations, imported accounts and those that are deleted."""
     if not isinstance(value, dict):
         return value
     # A fragment that does not fit gives an object without fields.
-    nobody = value.get("__typename", "User") != "User" or not value.keys() - {"__typename"}
+    nobody = value.get("__typename", "User") != "User" or not value.keys() - {"__typename"} or _is_app(value)
     return None if nobody or value.get("databaseId") == GHOST else value
+
+
+def _is_app(value: dict[str, Any]) -> bool:
+    """Tell a bot by its page, where its kind is not told."""
+    return "/apps/" in str(value.get("url"))
 
 
 Somebody = Annotated[Person | None, BeforeValidator(_somebody)]
@@ -171,7 +189,7 @@ class Assignment(Deed):
 class Members(Node):
     """The members of a team."""
 
-    nodes: Spare[tuple[Somebody, ...]] = None
+    nodes: Spare[tuple[Spare[Somebody], ...]] = None
 
 
 class Team(Node):

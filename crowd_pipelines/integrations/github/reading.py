@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from crowd_pipelines.framework.integration import RunContext
+from crowd_pipelines.framework.reading import usable
 from crowd_pipelines.http.errors import Gone, UnexpectedPayload
 from crowd_pipelines.integrations.github import activities as records
 from crowd_pipelines.integrations.github.activities import Conversation
@@ -43,7 +44,7 @@ def read_owner(stream: OwnerStream, run: Run) -> StreamResult:
     page, findings = Page.of((answer.root or {}).get("repositories")), Findings()
     named = {f"{owner}/{name}".lower() for owner, name in run.settings.named}
     for raw in page.nodes:
-        place = _place(raw) if raw is not None else None
+        place = None if raw is None else next(usable(Place, [raw], findings.rejected), None)
         if place is None or place.name_with_owner.lower() in named:
             continue
         repository = RepositoryStream(owner=place.owner, name=place.name)
@@ -53,7 +54,7 @@ def read_owner(stream: OwnerStream, run: Run) -> StreamResult:
             follow_name(place, run, findings)
     if answer.without != known:
         findings.watermarks[stream.subject] = {"without": sorted(answer.without)}
-    if page.more:
+    if page.more and page.more != stream.after:
         findings.next_page = stream.model_copy(update={"after": page.more, "halved": halved})
     return findings.result()
 

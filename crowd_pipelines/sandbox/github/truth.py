@@ -214,10 +214,9 @@ def _outdated(post: Item | Remark, item: Item) -> Record:
 
 
 def _asked(event: Event) -> list[tuple[str, Subject]]:
-    """Whom an event is about, with the id of what becomes of it; a team is as many as it has members."""
-    if isinstance(event.subject, Team):
-        return [(f"{node_id(event)}:{one.id}", one) for one in event.subject.members if one.person]
-    return [(node_id(event), event.subject)]
+    """Whom an event is about, with the id of what becomes of it; a team is as many as it shows members."""
+    people = [one for one in event.subject.members if one.person] if isinstance(event.subject, Team) else []
+    return [(f"{node_id(event)}:{one.id}", one) for one in people] or [(node_id(event), event.subject)]
 
 
 def _named(subject: Subject) -> Record:

@@ -323,7 +323,7 @@ def test_refused_tokens_stop_the_run_with_a_sentence_and_no_further_check(github
         ("Repository", "no_created_at"),
         ("Stargazers", "bad_created_at"),
         ("Issues", "no_id"),
-        ("PullRequests", "user_without_id"),
+        ("PullRequests", "text_user"),
         ("Discussions", "wrong_type"),
         ("Comments", "null_record"),
         ("Replies", "text_user"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crowd_pipelines.integrations.github import activities as records
-from crowd_pipelines.integrations.github.streams import TimelineStream
+from crowd_pipelines.integrations.github.streams import OwnerStream, TimelineStream
 from crowd_pipelines.model.records import Activity, ActivityType
 from crowd_pipelines.model.streams import RenameChannel, RetractActivities, RetractMissing, StreamResult
 from crowd_pipelines_tests.integrations.github.hub import (
@@ -14,6 +14,7 @@ from crowd_pipelines_tests.integrations.github.hub import (
     REPOSITORY,
     Hub,
     activities,
+    budget,
     comment,
     issue,
     last_page,
@@ -39,7 +40,7 @@ def found(result: StreamResult) -> dict[str, Activity]:
 def test_people_act_and_nobody_else(found: dict[str, Activity]) -> None:
     assert set(found) == {
         "R_kgDOA:1", "R_kgDOA:2", "R_fork1", "I_1", "IC_3", "CE_1", "IC_4", "IC_9", "RRE_1:3", "RRE_1:4", "RRE_3",
-        "RRE_4", "PRR_2", "AE_1", "AE_2", "CE_9", "PRRC_1", "D_1", "DC_2", "DC_3",
+        "RRE_4", "RRE_5", "PRR_2", "AE_1", "AE_2", "CE_9", "PRRC_1", "D_1", "DC_2", "DC_3",
     }  # fmt: skip
 
 
@@ -185,6 +186,18 @@ def test_a_list_with_more_pages_tells_nothing_of_what_is_gone(hub: Hub) -> None:
     assert [stream.kind for stream in result.new_streams] == ["comments"]
 
 
+def test_a_thread_with_more_pages_tells_nothing_of_what_is_gone(hub: Hub) -> None:
+    threads = page({"id": "PRRT_1", "comments": page(comment("PRRC_1"), more="t1")})
+    result = hub.read(REPOSITORY, of_repository(pullRequests=page(issue(1, reviewThreads=threads))))
+    assert [o.type.name for o in others(result) if isinstance(o, RetractMissing)] == ["pull_request-comment"]
+
+
+def test_a_deleted_comment_on_a_discussion_says_nothing_whoever_wrote_it(hub: Hub) -> None:
+    deleted = comment("DC_1", deletedAt="2024-05-03T10:00:00Z", replies=page(comment("DC_2")))
+    result = hub.read(REPOSITORY, of_repository(discussions=page(issue(1, comments=page(deleted)))))
+    assert [a.source_id for a in activities(result)] == ["I_1", "DC_2"]
+
+
 def test_what_is_read_backwards_goes_on_before_the_first(result: StreamResult) -> None:
     [stream] = result.new_streams
     assert stream == TimelineStream(
@@ -204,8 +217,6 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("no date", {"createdAt": None}),
     ("a date to come", {"createdAt": "2999-01-01T00:00:00Z"}),
     ("an author who is a number", {"author": 5}),
-    ("an author without a number", {"author": {"__typename": "User", "login": "x"}}),
-    ("an author with an impossible number", {"author": {"__typename": "User", "databaseId": 2**70, "login": "x"}}),
     ("an author without a name", {"author": {"__typename": "User", "databaseId": 1, "login": ""}}),
 ]
 
@@ -258,3 +269,45 @@ def test_a_repository_with_another_name_renames_what_happened_there(hub: Hub) ->
         RenameChannel(channel_id="R_1", channel="https://github.com/octo/program")
     ]
     assert others(hub.read(REPOSITORY, moved)) == []
+
+
+@pytest.mark.parametrize(
+    ("author", "known_as"),
+    [
+        ({"databaseId": 7, "avatarUrl": "https://avatars.githubusercontent.com/u/8?v=4"}, "7"),
+        ({"avatarUrl": "https://avatars.githubusercontent.com/u/8?v=4"}, "8"),
+        ({"databaseId": 2**70, "avatarUrl": "https://avatars.githubusercontent.com/u/8?v=4"}, "8"),
+        ({"avatarUrl": "https://example.org/u/8"}, "name:octocat"),
+        ({}, "name:octocat"),
+    ],
+    ids=["number", "picture", "impossible number", "another picture", "name"],
+)
+def test_somebody_is_known_by_the_number_wherever_it_stands_and_else_by_name(
+    hub: Hub, author: dict[str, Any], known_as: str
+) -> None:
+    author = {"__typename": "User", "login": "Octocat", **author}
+    [activity] = activities(hub.read(REPOSITORY, of_repository(issues=page(issue(1, author=author)))))
+    assert activity.member.key == known_as
+
+
+def test_an_app_without_its_kind_is_no_person(hub: Hub) -> None:
+    app = {"login": "renovate", "url": "https://github.com/apps/renovate"}
+    result = hub.read(REPOSITORY, of_repository(issues=page(issue(1, author=app, comments=page(comment("IC_1"))))))
+    assert [activity.source_id for activity in activities(result)] == ["IC_1"]
+
+
+@pytest.mark.parametrize("kind", ["ReopenedEvent", "ReviewDismissedEvent", "SomethingNewEvent"])
+def test_events_of_other_kinds_are_no_activity(hub: Hub, kind: str) -> None:
+    event = {"__typename": kind, "id": "RE_1", "createdAt": "2024-05-02T10:00:00Z", "actor": user(3)}
+    result = hub.read(REPOSITORY, of_repository(issues=page(issue(1, timelineItems=last_page(event)))))
+    assert [activity.source_id for activity in activities(result)] == ["I_1"]
+    assert result.rejected == ()
+
+
+def test_an_unusable_repository_does_not_cost_the_others_of_its_owner(hub: Hub) -> None:
+    bad = {"id": "R_2", "url": None, "nameWithOwner": "octo/lost"}
+    good = {"id": "R_3", "url": "https://github.com/octo/lib", "nameWithOwner": "octo/lib"}
+    body = {"data": {"repositoryOwner": {"repositories": page(bad, good)}, "rateLimit": budget()}}
+    result = hub.read(OwnerStream(login="octo"), body, onboarding=True)
+    assert [stream.label for stream in result.new_streams] == ["repository octo/lib"]
+    assert [rejected.payload for rejected in result.rejected] == [bad]

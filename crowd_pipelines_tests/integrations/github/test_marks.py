@@ -181,6 +181,13 @@ def test_further_comments_are_read_once_and_later_down_to_what_is_known(hub: Hub
     assert hub.known["comments:I_1"] == {"at": at(4000)}
 
 
+def test_an_onboarding_reads_further_comments_whatever_is_known(hub: Hub) -> None:
+    hub.known["comments:I_1"] = {"at": at(900)}
+    crowd = long_issue(comment("IC_9", at(900)), comment("IC_1", at(-9000)))
+    [stream] = hub.read(REPOSITORY, crowd, onboarding=True).new_streams
+    assert hub.read(stream, below(comment("IC_0", at(-99000)), more="k2"), onboarding=True).next_page is not None
+
+
 def test_a_conversation_that_was_never_read_is_read_whole_by_a_check(hub: Hub) -> None:
     hub.read(REPOSITORY, of_repository(issues=page(issue(2, at(0)))), onboarding=True)
     moved_here = long_issue(comment("IC_9", at(900)), comment("IC_1", at(-99999)))
