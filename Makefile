@@ -11,7 +11,7 @@ help: ## list the targets
 venv: ## make .venv with everything that development needs, or repair it
 	@scripts/venv.sh $(PYTHON)
 
-demo: venv ## onboard a simulated community and open Dagster; ARGS="..." for options
+demo: venv ## onboard simulated communities of all platforms and open Dagster; ARGS="..." for options
 	@exec $(BIN)/crowd-pipelines demo $(ARGS)
 
 topology: venv ## run docker-compose.yml's services as processes; ARGS="--once" to end after an onboarding

@@ -47,12 +47,12 @@ def up(*, port: _PortOption = 3000) -> None:
 def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="End after the summary.")] = False,
-    size: Annotated[str, typer.Option(help="Of the simulated community: small, medium, large.")] = "small",
+    size: Annotated[str, typer.Option(help="Of the simulated communities: small, medium, large.")] = "small",
     port: _PortOption = 3000,
 ) -> None:
-    """Onboard a simulated community through the real Dagster daemon, show it in the UI, and stay up until Ctrl-C.
+    """Onboard a simulated community of every platform through the real Dagster daemon, and stay up until Ctrl-C.
 
-    Every demo begins afresh, in `.crowd/demo`. New comments keep arriving, so that checks find something.
+    Every demo begins afresh, in `.crowd/demo`. Things keep happening there, so that checks find something.
     """
     home = Settings.load().home.absolute() / "demo"
     with stopped_by_signals(), alone(home, "demo"), ExitStack() as stack:

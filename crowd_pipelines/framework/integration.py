@@ -210,6 +210,11 @@ class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
         """Return changes to settings and state, once, when no stream of the integration run is left."""
         return Patch()
 
+    @property
+    def owed_kinds(self) -> tuple[str, ...]:
+        """The kinds of streams that the next check takes up when they failed for good."""
+        return tuple(one.model_fields["kind"].default for one in self.stream_types if one.owed)
+
     def load_stream(self, kind: str, parameters: Mapping[str, Any]) -> Stream:
         """Return the stream that the queue holds under this kind. Raises LookupError when there is no such kind."""
         for stream_type in self.stream_types:

@@ -14,6 +14,7 @@ from crowd_pipelines.framework.clients import ApiClients, ConfigurationInvalid
 from crowd_pipelines.framework.credentials import CredentialsMissing
 from crowd_pipelines.framework.integration import Integration, RunSummary
 from crowd_pipelines.framework.runner import HEARTBEAT_SECONDS, Runner, reject_credentials
+from crowd_pipelines.framework.runner import MAX_RETRIES as STREAM_RETRIES
 from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.framework.work import RunWork, open_work
 from crowd_pipelines.framework.workers import Workers
@@ -196,7 +197,8 @@ class Lifecycle:
     def _get_streams(self, work: RunWork) -> None:
         if not work.run.streams_planned_at:
             roots = self._while_beating(work, lambda: work.integration.get_streams(work.context))
-            self._write(runs.plan, work.run, roots)
+            # One try each: what fails for long must not make every check wait for it.
+            self._write(runs.plan, work.run, roots, owed=work.integration.owed_kinds, retries=STREAM_RETRIES)
 
     def _check_limit(self, work: RunWork) -> None:
         """Wait for the next window before asking for anything, when this one's records are used up."""

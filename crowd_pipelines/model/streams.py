@@ -29,6 +29,9 @@ class Stream(BaseModel):
     fresh_for: ClassVar[timedelta | None] = None
     """Do not queue this stream when the tenant processed the same one within this time: a cached lookup."""
 
+    owed: ClassVar[bool] = False
+    """Nothing but the stream itself leads to what it reads: if it fails for good, the next check takes it up."""
+
     @property
     def label(self) -> str:
         """What people see: short, without secrets."""
@@ -112,10 +115,10 @@ class RejectedRecord:
 class StreamResult:
     """What one page gave. Everything in it is committed in one transaction, with the stream's own end.
 
-    `watermarks` tell, per subject, how far it has been read. `sleep` (or `resume_at`) means: commit this page, then
-    delay the rest of the integration run until the time has come. `expected_total` is the provider's own count of the
-    records that the stream and its next pages will bring. `skipped` says why there was nothing to be read: the subject
-    is gone or hidden.
+    `watermarks` tell, per subject, how far it has been read; an empty one is forgotten. `sleep` (or `resume_at`) means:
+    commit this page, then delay the rest of the integration run until the time has come. `expected_total` is the
+    provider's own count of the records that the stream and its next pages will bring. `skipped` says why there was
+    nothing to be read: the subject is gone or hidden.
     """
 
     operations: tuple[Operation, ...] = ()

@@ -140,8 +140,13 @@ def save_context(conn: Connection, run: RunRecord, context: Mapping[str, Any]) -
     conn.execute(_mine(run).values(context=clean_json(dict(context))))
 
 
-def plan(conn: Connection, run: RunRecord, roots: Sequence[Stream]) -> bool:
-    """Store the root streams, once per integration run; returns False when another worker was faster."""
+def plan(
+    conn: Connection, run: RunRecord, roots: Sequence[Stream], *, owed: Sequence[str] = (), retries: int = 0
+) -> bool:
+    """Store the root streams, once per integration run; returns False when another worker was faster.
+
+    A check also takes up what the integration run before it failed to read of the kinds `owed`, with `retries` behind.
+    """
     marked = conn.execute(
         _mine(run)
         .where(table.c.streams_planned_at.is_(None))
@@ -150,6 +155,8 @@ def plan(conn: Connection, run: RunRecord, roots: Sequence[Stream]) -> bool:
     if not marked.rowcount:
         return False
     streams.add(conn, [streams.NewStream(run_id=run.id, stream=root) for root in roots])
+    if not run.onboarding:
+        streams.take_up(conn, run.id, run.integration_id, owed, retries=retries)
     return True
 
 

@@ -103,6 +103,13 @@ def add(conn: Connection, streams: Iterable[NewStream]) -> int:
     return len(conn.execute(query("streams_add"), {"streams": encode(rows)}).all())
 
 
+def take_up(conn: Connection, run_id: UUID, integration_id: UUID, kinds: Sequence[str], *, retries: int) -> None:
+    """Queue streams of these kinds that failed for good in the integration run before, with `retries` behind them."""
+    if kinds:
+        arguments = {"run_id": run_id, "integration_id": integration_id, "kinds": list(kinds), "retries": retries}
+        conn.execute(query("streams_take_up"), {**arguments, "most_crashes": MAX_CRASHES})
+
+
 def claim(
     conn: Connection, run_ids: Sequence[UUID], *, owner: str, limit: int, suspects: bool | None = None
 ) -> list[ClaimedStream]:

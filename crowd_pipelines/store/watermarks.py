@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from crowd_pipelines.model.text import clean_json, clean_text
@@ -25,15 +25,17 @@ def read(conn: Connection, integration_id: UUID, subjects: Sequence[str]) -> dic
 
 
 def write(conn: Connection, values: Mapping[Subject, Mapping[str, Any]]) -> None:
-    """Set watermarks; one that says the same again is left alone."""
-    if not values:
+    """Set watermarks; one that says the same again is left alone, and an empty one is forgotten."""
+    ordered = sorted(values.items(), key=lambda item: item[0])
+    _forget(conn, [(integration, clean_text(subject)) for (integration, subject), value in ordered if not value])
+    rows = [
+        {"integration_id": integration, "subject": clean_text(subject), "value": clean_json(dict(value))}
+        for (integration, subject), value in ordered
+        if value
+    ]
+    if not rows:
         return
-    new = insert(watermarks).values(
-        [
-            {"integration_id": integration, "subject": clean_text(subject), "value": clean_json(dict(value))}
-            for (integration, subject), value in sorted(values.items(), key=lambda item: item[0])
-        ]
-    )
+    new = insert(watermarks).values(rows)
     conn.execute(
         new.on_conflict_do_update(
             index_elements=["integration_id", "subject"],
@@ -41,6 +43,12 @@ def write(conn: Connection, values: Mapping[Subject, Mapping[str, Any]]) -> None
             where=watermarks.c.value.is_distinct_from(new.excluded.value),
         )
     )
+
+
+def _forget(conn: Connection, subjects: Sequence[Subject]) -> None:
+    if subjects:
+        key = tuple_(watermarks.c.integration_id, watermarks.c.subject)
+        conn.execute(delete(watermarks).where(key.in_(subjects)))
 
 
 def remember_lookups(conn: Connection, looked_up: Iterable[tuple[UUID, str, str]]) -> None:

@@ -88,6 +88,13 @@ def answered(answer: Any) -> Any:
     return answer
 
 
+class OwedStream(PageStream):
+    """A page that only its own stream leads to."""
+
+    kind: Literal["owed"] = "owed"
+    owed = True
+
+
 class TownSettings(BaseModel):
     """Any keys, and one that has to be a number."""
 
@@ -109,7 +116,7 @@ class TownIntegration(Integration[TownSettings, TownCredentials, Script]):
     api_url = "https://town.example"
     settings_type = TownSettings
     credentials_type = TownCredentials
-    stream_types = (PageStream,)
+    stream_types = (PageStream, OwedStream)
     activity_types: ClassVar[tuple[ActivityType, ...]] = (SAID,)
     member_attributes: ClassVar[tuple[MemberAttribute, ...]] = (MemberAttribute(name="bio", label="Bio"),)
     ticks_between_checks = 20

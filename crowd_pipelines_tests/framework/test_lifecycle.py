@@ -9,10 +9,10 @@ import pytest
 from crowd_pipelines.framework import lifecycle
 from crowd_pipelines.framework.integration import Patch
 from crowd_pipelines.framework.slices import Slice
-from crowd_pipelines.http import CredentialsRejected, Gone, RateLimited, Retryable
+from crowd_pipelines.http import CredentialsRejected, Gone, RateLimited, Retryable, UnexpectedPayload
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.model.streams import StreamResult
-from crowd_pipelines_tests.framework.scripted import Script, Town, found, pages
+from crowd_pipelines_tests.framework.scripted import OwedStream, PageStream, Script, Town, found, pages
 from crowd_pipelines_tests.store.tenant import Tenant, said
 
 PLANNING = ["preprocess", "create_member_attributes", "get_streams"]
@@ -259,3 +259,45 @@ def test_the_window_of_the_limit_is_as_long_as_the_environment_says(
     run = town.onboard()
     assert run.delayed_until is not None
     assert timedelta(hours=47) < run.delayed_until - datetime.now(UTC) <= timedelta(hours=48)
+
+
+def failing_for_good(town: Town, stream: PageStream) -> None:
+    """An onboarding of which this stream, found on the way, failed in all its tries."""
+    town.script.steps["a/1"] = found(said("1"), new_streams=[stream])
+    town.script.steps[stream.label] = UnexpectedPayload("no answer anyone can read")
+    run = town.onboard()
+    town.tenant.execute("UPDATE integration_streams SET retries = 5 WHERE state = 'error'")
+    assert town.resume(run).state is RunState.ERROR
+    town.script.steps = {}
+    town.script.asked.clear()
+
+
+def test_a_check_takes_up_what_only_the_failed_stream_leads_to(town: Town) -> None:
+    failing_for_good(town, OwedStream(name="b"))
+    town.script.steps = {"b/1": found(said("2"))}
+    assert town.check().state is RunState.PROCESSED
+    assert town.script.fetched == ["a/1", "b/1"]
+    assert town.stored() == {"1", "2"}
+    assert town.tenant.value("SELECT status FROM integrations") == "done"
+    town.check()
+    assert town.script.fetched == ["a/1", "b/1", "a/1"]
+
+
+def test_it_is_tried_once_in_each_check_until_it_succeeds(town: Town) -> None:
+    failing_for_good(town, OwedStream(name="b"))
+    town.script.steps = {"b/1": Retryable("503")}
+    for _ in range(2):
+        assert town.check().state is RunState.ERROR
+    assert town.script.fetched == ["a/1", "b/1", "a/1", "b/1"]
+
+
+def test_what_a_watermark_leads_to_again_is_not_taken_up(town: Town) -> None:
+    failing_for_good(town, PageStream(name="b"))
+    assert town.check().state is RunState.PROCESSED
+    assert town.script.fetched == ["a/1"]
+
+
+def test_an_onboarding_reads_everything_and_takes_nothing_up(town: Town) -> None:
+    failing_for_good(town, OwedStream(name="b"))
+    assert town.onboard().state is RunState.PROCESSED
+    assert town.script.fetched == ["a/1"]

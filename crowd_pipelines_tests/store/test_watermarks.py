@@ -69,3 +69,10 @@ def test_member_attributes_are_created_where_the_tenant_lacks_them(engine: Engin
 def test_subjects_of_any_text_can_be_asked_for(tenant: Tenant) -> None:
     with tenant.engine.begin() as conn:
         assert watermarks.read(conn, tenant.integration_id, ["user:\ud83d", "user:\x00"]) == {}
+
+
+def test_an_empty_watermark_is_forgotten(tenant: Tenant) -> None:
+    write(tenant, a={"page": 1}, b={"page": 2})
+    write(tenant, a={}, b={"page": 3}, c={})
+    assert read(tenant, "a", "b", "c") == {"b": {"page": 3}}
+    assert tenant.value("SELECT count(*) FROM watermarks") == 1

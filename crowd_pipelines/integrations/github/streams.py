@@ -104,6 +104,7 @@ class ChildStream(Stream):
     """
 
     query: ClassVar[str]
+    owed = True
 
     id: str
     about: str

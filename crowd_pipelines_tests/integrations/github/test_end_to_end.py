@@ -344,3 +344,15 @@ def test_a_poison_record_is_quarantined_while_its_page_is_stored(
         assert len({told(truth)[key]["thread"] for key in missing}) <= 1
         github.onboard()
         assert_true(github, truth)
+
+
+def test_further_comments_that_failed_for_good_are_read_by_the_next_check(github: Connected) -> None:
+    github.fault("server_error", asked="query (Comments|DiscussionComments|ThreadComments|Replies|Timeline)\\b")
+    run = github.onboard()
+    assert run.state is RunState.DELAYED
+    assert github.rows("UPDATE integration_streams SET retries = 5 WHERE state = 'error' RETURNING id")
+    assert github.resume(run).state is RunState.ERROR
+    assert live(github).keys() < told(github.truth()).keys()
+    github.sandbox.clear_faults()
+    assert github.check().state is RunState.PROCESSED
+    assert_true(github, github.truth())
