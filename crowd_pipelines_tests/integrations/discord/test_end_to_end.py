@@ -428,6 +428,11 @@ def test_without_the_members_intent_nobody_is_listed_and_the_user_is_told(discor
     assert discord.onboard().state is RunState.PROCESSED
     assert {key[0] for key in live(discord)} == {"message", "thread_started"}
     assert any("Server Members intent" in notice for notice in notices(discord))
+    refused = [entry["path"] for entry in discord.sandbox.requests("discord") if entry["status"] != 200]
+    assert [path.rsplit("/", 1)[-1] for path in refused] == ["members"]
+    discord.sandbox.forget_requests("discord")
+    next_day(discord)
+    discord.check()
     assert {entry["status"] for entry in discord.sandbox.requests("discord")} == {200}
 
 
