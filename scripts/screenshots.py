@@ -148,7 +148,7 @@ def _shots(url: str) -> Sequence[Shot]:
         Shot(name="sensor", path=sensor, wait_for="keeps one partition per integration", height=820),
         Shot(name="schedule", path=schedule, wait_for="Tick history", hover="0 runs requested"),
         Shot(name="asset", path="/assets/devto/activities?view=overview", wait_for="total", clicks=("Plots",)),
-        Shot(name="timeline", path="/overview/activity/timeline", wait_for="devto", clicks=("1hr",), height=420),
+        Shot(name="jobs", path="/jobs", wait_for="twitter_reach", height=560),
     )
 
 
@@ -203,7 +203,8 @@ def _location(url: str) -> str:
 
 def _widest_onboarding(url: str) -> str:
     """Return the id of the Dagster run with the most steps."""
-    wanted = '{tags: [{key: "crowd/onboarding", value: "true"}], statuses: [SUCCESS]}'
+    tags = '[{key: "crowd/onboarding", value: "true"}, {key: "crowd/platform", value: "devto"}]'
+    wanted = f"{{tags: {tags}, statuses: [SUCCESS]}}"
     query = f"{{ runsOrError(filter: {wanted}) {{ ... on Runs {{ results {{ id stepStats {{ stepKey }} }} }} }} }}"
     runs = _ask(url, query)["runsOrError"]["results"]
     if not runs:
