@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import UnexpectedPayload
@@ -84,7 +84,18 @@ class Overwrite(Payload):
     deny: int
 
 
-class Channel(Payload):
+class NamedPlace(Payload):
+    """A channel or thread; its name is its id where none can be read."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_id(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and not isinstance(raw.get("name"), str):
+            return {**raw, "name": str(raw.get("id"))}
+        return raw
+
+
+class Channel(NamedPlace):
     """A channel of a guild. `last_message_id` may be that of a deleted message; in a forum it is the newest post."""
 
     id: Snowflake
@@ -100,7 +111,7 @@ class ThreadMetadata(Payload):
     archive_timestamp: Spare[Moment] = None
 
 
-class Thread(Payload):
+class Thread(NamedPlace):
     """A thread, which is a channel below a channel; of one that was made from a message, the id is the message's."""
 
     id: Snowflake

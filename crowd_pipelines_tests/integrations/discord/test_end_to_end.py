@@ -517,7 +517,7 @@ def test_a_message_is_not_refused_for_what_it_can_do_without(discord: Connected,
     ("path", "what", "stream"),
     [
         (r"/guilds/\d+/members\?after=0", "no_id", "members"),
-        (r"/threads/archived/public\?limit=100", "null_name", "archive"),
+        (r"/threads/archived/public\?limit=100", "null_id", "archive"),
         (r"/threads/active", "null_id", "guild"),
         (r"/guilds/\d+/channels", "null_record", "guild"),
     ],

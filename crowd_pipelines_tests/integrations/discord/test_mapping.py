@@ -417,3 +417,12 @@ def test_an_onboarding_asks_for_the_members_even_where_no_intent_is_shown(guild:
     onboarding = guild.look([], onboarding=True, **told)
     check = guild.look([], **told)
     assert [[stream.kind for stream in look.new_streams] for look in (onboarding, check)] == [["members"], []]
+
+
+@pytest.mark.parametrize("name", [None, 7, ["general"]])
+def test_a_channel_without_a_name_is_called_by_its_id_and_read(guild: Guild, name: Any) -> None:
+    channel = {"id": "900", "type": 0, "name": name, "last_message_id": "1103650000000000001"}
+    result = guild.look([channel], onboarding=True)
+    [messages] = [stream for stream in result.new_streams if stream.kind == "messages"]
+    assert messages.label == "messages of #900"
+    assert result.rejected == ()
