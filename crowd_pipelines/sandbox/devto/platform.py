@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError
-
+from crowd_pipelines.sandbox.changes import Week, week
 from crowd_pipelines.sandbox.devto import changes, truth
 from crowd_pipelines.sandbox.devto.api import DevApi
 from crowd_pipelines.sandbox.devto.community import Community
@@ -12,10 +11,10 @@ from crowd_pipelines.sandbox.devto.endpoints import Endpoints
 from crowd_pipelines.sandbox.devto.founding import found
 from crowd_pipelines.sandbox.devto.happening import Happenings
 from crowd_pipelines.sandbox.devto.poison import poisoned
-from crowd_pipelines.sandbox.devto.week import moment, week
+from crowd_pipelines.sandbox.devto.week import MIX, moment
 from crowd_pipelines.sandbox.limits import FixedWindow
 from crowd_pipelines.sandbox.messages import Request, Response
-from crowd_pipelines.sandbox.platform import ChangeRefused, Options, SimulatedPlatform
+from crowd_pipelines.sandbox.platform import Options, SimulatedPlatform
 
 API_KEY = "the-one-key-this-sandbox-accepts"
 
@@ -46,12 +45,9 @@ class DevPlatform(SimulatedPlatform):
         return dict(self._community.owners)
 
     def change(self, change: Mapping[str, Any]) -> list[dict[str, Any]]:
-        try:
-            parsed = changes.parsed(change)
-        except ValidationError as error:
-            raise ChangeRefused(str(error)) from error
-        if isinstance(parsed, changes.Week):
-            return [self._happenings.make(changes.parsed(part)) for part in week(parsed.seed)]
+        parsed = changes.parsed(change)
+        if isinstance(parsed, Week):
+            return [self._happenings.make(changes.parsed(part)) for part in week(MIX, parsed.seed)]
         return [self._happenings.make(parsed)]
 
     def evolve(self, seconds: float) -> list[dict[str, Any]]:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError
-
+from crowd_pipelines.sandbox.changes import Week, week
 from crowd_pipelines.sandbox.discord import changes, truth
 from crowd_pipelines.sandbox.discord.api import DiscordApi
 from crowd_pipelines.sandbox.discord.community import Community
@@ -13,9 +12,9 @@ from crowd_pipelines.sandbox.discord.founding import found
 from crowd_pipelines.sandbox.discord.happening import Happenings
 from crowd_pipelines.sandbox.discord.limits import Limits
 from crowd_pipelines.sandbox.discord.poison import poisoned
-from crowd_pipelines.sandbox.discord.week import moment, week
+from crowd_pipelines.sandbox.discord.week import MIX, moment
 from crowd_pipelines.sandbox.messages import Request, Response
-from crowd_pipelines.sandbox.platform import ChangeRefused, Options, SimulatedPlatform
+from crowd_pipelines.sandbox.platform import Options, SimulatedPlatform
 
 TOKEN = "sandbox-bot-token-that-opens-nothing-else"  # noqa: S105  it opens nothing else
 REVOKED = "nobody knows the new one"
@@ -49,12 +48,9 @@ class DiscordPlatform(SimulatedPlatform):
         return {"token": TOKEN}
 
     def change(self, change: Mapping[str, Any]) -> list[dict[str, Any]]:
-        try:
-            parsed = changes.parsed(change)
-        except ValidationError as error:
-            raise ChangeRefused(str(error)) from error
-        if isinstance(parsed, changes.Week):
-            return [self._happenings.make(changes.parsed(part)) for part in week(parsed.seed)]
+        parsed = changes.parsed(change)
+        if isinstance(parsed, Week):
+            return [self._happenings.make(changes.parsed(part)) for part in week(MIX, parsed.seed)]
         if isinstance(parsed, changes.Account):
             self._account(parsed)
         return [self._happenings.make(parsed)]

@@ -4,17 +4,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from crowd_pipelines.sandbox import changes
+from crowd_pipelines.sandbox.changes import valid
+
 Who = int | Literal["new", "bot", "ghost"] | None
 """A user's number, somebody new, a bot, an account that is deleted; None is somebody by chance."""
 
 
-class Change(BaseModel):
-    """Happens `after` seconds since the change before, `times` times; what is left out is chosen by chance."""
+class Change(changes.Change):
+    """Happens `times` times, too."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    after: Annotated[int, Field(ge=0)] = 60
     times: Annotated[int, Field(ge=1, le=2_000)] = 1
+
+
+class Pass(changes.Pass, Change):
+    """Nothing but time."""
+
+
+class Week(changes.Week, Change):
+    """Seven days with a bit of everything."""
 
 
 class Star(Change):
@@ -147,19 +155,6 @@ class Feature(Change):
     feature: Literal["issues", "discussions"]
 
 
-class Pass(Change):
-    """Nothing but time: `after` seconds."""
-
-    do: Literal["pass"]
-
-
-class Week(Change):
-    """Seven days with a bit of everything."""
-
-    do: Literal["week"]
-    seed: int = 0
-
-
 class Order(BaseModel):
     """Not of the community but of the server: how it is to answer. No time passes."""
 
@@ -253,5 +248,5 @@ _ANY: TypeAdapter[AnyChange | AnyOrder] = TypeAdapter(Any_)
 
 
 def parsed(change: Any) -> AnyChange | AnyOrder:
-    """Raises pydantic's ValidationError."""
-    return _ANY.validate_python(change)
+    """Raises ChangeRefused."""
+    return valid(_ANY, change)

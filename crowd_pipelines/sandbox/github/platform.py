@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError
-
+from crowd_pipelines.sandbox.changes import week
 from crowd_pipelines.sandbox.github import changes, truth
 from crowd_pipelines.sandbox.github.api import GitHubApi
 from crowd_pipelines.sandbox.github.community import Community
@@ -14,10 +13,10 @@ from crowd_pipelines.sandbox.github.limits import HOUR
 from crowd_pipelines.sandbox.github.ordering import Ordering
 from crowd_pipelines.sandbox.github.poison import poisoned
 from crowd_pipelines.sandbox.github.tokens import Tokens
-from crowd_pipelines.sandbox.github.week import moment, week
+from crowd_pipelines.sandbox.github.week import MIX, moment
 from crowd_pipelines.sandbox.limits import FixedWindow
 from crowd_pipelines.sandbox.messages import Request, Response
-from crowd_pipelines.sandbox.platform import ChangeRefused, Options, SimulatedPlatform
+from crowd_pipelines.sandbox.platform import Options, SimulatedPlatform
 
 DEMO_WINDOW = 10.0
 
@@ -52,16 +51,12 @@ class GitHubPlatform(SimulatedPlatform):
         return {"tokens": [token.text for token in self._api.tokens.personal]}
 
     def change(self, change: Mapping[str, Any]) -> list[dict[str, Any]]:
-        try:
-            parsed = changes.parsed(change)
-        except ValidationError as error:
-            raise ChangeRefused(str(error)) from error
+        parsed = changes.parsed(change)
         if isinstance(parsed, changes.AnyOrder):
             return [{"do": parsed.do, **self._ordering.make(parsed)}]
-        parts = [changes.parsed(part) for part in week(parsed.seed)] if isinstance(parsed, changes.Week) else [parsed]
-        return [
-            made for part in parts if not isinstance(part, changes.AnyOrder) for made in self._happenings.make(part)
-        ]
+        if isinstance(parsed, changes.Week):
+            return [made for part in week(MIX, parsed.seed) for made in self.change(part)]
+        return list(self._happenings.make(parsed))
 
     def evolve(self, seconds: float) -> list[dict[str, Any]]:
         return self.change(moment(self._happenings.dice, seconds))

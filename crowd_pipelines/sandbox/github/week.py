@@ -3,8 +3,9 @@
 import random
 from typing import Any
 
-DAY = 86_400
-MIX: tuple[tuple[int, dict[str, Any]], ...] = (
+from crowd_pipelines.sandbox.changes import Mix
+
+MIX: Mix = (
     (6, {"do": "star"}),
     (2, {"do": "star", "user": "new"}),
     (1, {"do": "unstar"}),
@@ -36,17 +37,6 @@ MIX: tuple[tuple[int, dict[str, Any]], ...] = (
     (1, {"do": "delete_user"}),
     (1, {"do": "new_repository"}),
 )
-
-
-def week(seed: int) -> list[dict[str, Any]]:
-    """The changes of seven days; together they take as long."""
-    dice = random.Random(f"week/{seed}")
-    changes = [dict(change) for times, change in MIX for _ in range(times)]
-    dice.shuffle(changes)
-    pause = 7 * DAY // (len(changes) + 1)
-    spaced = [{"after": pause - 300 + dice.randrange(300), **change} for change in changes]
-    passed = sum(change["after"] for change in spaced)
-    return [*spaced, {"do": "pass", "after": 7 * DAY - passed}]
 
 
 def moment(dice: random.Random, seconds: float) -> dict[str, Any]:

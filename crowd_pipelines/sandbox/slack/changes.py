@@ -2,15 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-
-class Change(BaseModel):
-    """Something that happens `after` seconds since the change before; what is left out is chosen by chance."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    after: Annotated[int, Field(ge=0)] = 60
+from crowd_pipelines.sandbox.changes import Change, Pass, Week, valid
 
 
 class Post(Change):
@@ -156,19 +150,6 @@ class ShortPages(Change):
     short: bool = True
 
 
-class Pass(Change):
-    """Nothing but time: `after` seconds."""
-
-    do: Literal["pass"]
-
-
-class Week(Change):
-    """Seven days with a bit of everything."""
-
-    do: Literal["week"]
-    seed: int = 0
-
-
 AnyChange = Annotated[
     Post
     | Reply
@@ -197,5 +178,5 @@ _ANY: TypeAdapter[AnyChange] = TypeAdapter(AnyChange)
 
 
 def parsed(change: Any) -> AnyChange:
-    """Raises pydantic's ValidationError."""
-    return _ANY.validate_python(change)
+    """Raises ChangeRefused."""
+    return valid(_ANY, change)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crowd_pipelines.sandbox.changes import Pass
 from crowd_pipelines.sandbox.platform import ChangeRefused
 from crowd_pipelines.sandbox.slack import changes as ch
 from crowd_pipelines.sandbox.slack import text
@@ -43,7 +44,7 @@ class Happenings:
             ch.Regime: self._regime,
             ch.ExpireCursors: self._expire_cursors,
             ch.ShortPages: self._short_pages,
-            ch.Pass: lambda _: {},
+            Pass: lambda _: {},
         }
 
     def make(self, change: ch.AnyChange) -> Touched:

@@ -3,17 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError
-
+from crowd_pipelines.sandbox.changes import Week, week
 from crowd_pipelines.sandbox.messages import Request, Response
-from crowd_pipelines.sandbox.platform import ChangeRefused, Options, SimulatedPlatform
+from crowd_pipelines.sandbox.platform import Options, SimulatedPlatform
 from crowd_pipelines.sandbox.slack import changes, truth
 from crowd_pipelines.sandbox.slack.api import TOKEN, SlackWebApi
 from crowd_pipelines.sandbox.slack.founding import found
 from crowd_pipelines.sandbox.slack.happening import Happenings
 from crowd_pipelines.sandbox.slack.methods import Methods
 from crowd_pipelines.sandbox.slack.poison import poisoned
-from crowd_pipelines.sandbox.slack.week import moment, week
+from crowd_pipelines.sandbox.slack.week import MIX, moment
 from crowd_pipelines.sandbox.slack.workspace import Workspace
 
 
@@ -45,12 +44,9 @@ class SlackPlatform(SimulatedPlatform):
         return {"token": TOKEN}
 
     def change(self, change: Mapping[str, Any]) -> list[dict[str, Any]]:
-        try:
-            parsed = changes.parsed(change)
-        except ValidationError as error:
-            raise ChangeRefused(str(error)) from error
-        if isinstance(parsed, changes.Week):
-            return [self._happenings.make(changes.parsed(part)) for part in week(parsed.seed)]
+        parsed = changes.parsed(change)
+        if isinstance(parsed, Week):
+            return [self._happenings.make(changes.parsed(part)) for part in week(MIX, parsed.seed)]
         return [self._happenings.make(parsed)]
 
     def evolve(self, seconds: float) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 import random
 from typing import Any
 
-DAY = 86_400
-MIX: tuple[tuple[int, dict[str, Any]], ...] = (
+from crowd_pipelines.sandbox.changes import Mix
+
+MIX: Mix = (
     (14, {"do": "post"}),
     (1, {"do": "post", "after": 0}),
     (9, {"do": "reply"}),
@@ -23,17 +24,6 @@ MIX: tuple[tuple[int, dict[str, Any]], ...] = (
     (1, {"do": "new_channel", "private": True}),
     (2, {"do": "note"}),
 )
-
-
-def week(seed: int) -> list[dict[str, Any]]:
-    """The changes of seven days; together they take about as long."""
-    dice = random.Random(f"week/{seed}")
-    changes = [dict(change) for times, change in MIX for _ in range(times)]
-    dice.shuffle(changes)
-    pause = 7 * DAY // (len(changes) + 1)
-    spaced = [{"after": pause - 300 + dice.randrange(300), **change} for change in changes]
-    passed = sum(change["after"] for change in spaced)
-    return [*spaced, {"do": "pass", "after": max(7 * DAY - passed, 0)}]
 
 
 def moment(dice: random.Random, seconds: float) -> dict[str, Any]:

@@ -2,19 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
+
+from crowd_pipelines.sandbox.changes import Change, Pass, Week, valid
 
 Endpoint = Literal["followers", "mentions", "search", "users"]
 Author = int | Literal["new"] | None
 Count = Annotated[int, Field(ge=1)]
-
-
-class Change(BaseModel):
-    """Something that happens `after` seconds since the change before; what is left out is chosen by chance."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    after: Annotated[int, Field(ge=0)] = 60
 
 
 class Follow(Change):
@@ -145,19 +139,6 @@ class Allow(Change):
     endpoint: Endpoint
 
 
-class Pass(Change):
-    """Nothing but time: `after` seconds."""
-
-    do: Literal["pass"]
-
-
-class Week(Change):
-    """Seven days with a bit of everything."""
-
-    do: Literal["week"]
-    seed: int = 0
-
-
 AnyChange = Annotated[
     Follow
     | Unfollow
@@ -185,5 +166,5 @@ _ANY: TypeAdapter[AnyChange] = TypeAdapter(AnyChange)
 
 
 def parsed(change: Any) -> AnyChange:
-    """Raises pydantic's ValidationError."""
-    return _ANY.validate_python(change)
+    """Raises ChangeRefused."""
+    return valid(_ANY, change)

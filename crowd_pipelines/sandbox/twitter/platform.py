@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError
-
+from crowd_pipelines.sandbox.changes import Week
 from crowd_pipelines.sandbox.messages import Request, Response
-from crowd_pipelines.sandbox.platform import ChangeRefused, Options, SimulatedPlatform
+from crowd_pipelines.sandbox.platform import Options, SimulatedPlatform
 from crowd_pipelines.sandbox.twitter import changes, truth
 from crowd_pipelines.sandbox.twitter.api import XApi
 from crowd_pipelines.sandbox.twitter.community import Community
@@ -15,7 +14,7 @@ from crowd_pipelines.sandbox.twitter.founding import found
 from crowd_pipelines.sandbox.twitter.happening import Happenings
 from crowd_pipelines.sandbox.twitter.poison import poisoned
 from crowd_pipelines.sandbox.twitter.signin import CLIENT_ID, CLIENT_SECRET, SignIn
-from crowd_pipelines.sandbox.twitter.week import moment, week
+from crowd_pipelines.sandbox.twitter.week import moment, week_of
 from crowd_pipelines.sandbox.twitter.windows import Windows
 
 
@@ -54,12 +53,9 @@ class TwitterPlatform(SimulatedPlatform):
         return {"CROWD_TWITTER_CLIENT_ID": CLIENT_ID, "CROWD_TWITTER_CLIENT_SECRET": CLIENT_SECRET}
 
     def change(self, change: Mapping[str, Any]) -> list[dict[str, Any]]:
-        try:
-            parsed = changes.parsed(change)
-        except ValidationError as error:
-            raise ChangeRefused(str(error)) from error
-        if isinstance(parsed, changes.Week):
-            return [self._happenings.make(changes.parsed(part)) for part in week(parsed.seed)]
+        parsed = changes.parsed(change)
+        if isinstance(parsed, Week):
+            return [self._happenings.make(changes.parsed(part)) for part in week_of(parsed.seed)]
         return [self._happenings.make(parsed)]
 
     def evolve(self, seconds: float) -> list[dict[str, Any]]:

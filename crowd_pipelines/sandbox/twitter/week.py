@@ -3,8 +3,9 @@
 import random
 from typing import Any
 
-DAY = 86_400
-MIX: tuple[tuple[int, dict[str, Any]], ...] = (
+from crowd_pipelines.sandbox.changes import Mix, week
+
+MIX: Mix = (
     (9, {"do": "follow"}),
     (1, {"do": "follow", "count": 40}),
     (2, {"do": "unfollow"}),
@@ -25,17 +26,9 @@ MIX: tuple[tuple[int, dict[str, Any]], ...] = (
 )
 
 
-def week(seed: int) -> list[dict[str, Any]]:
-    """The changes of seven days; together they take as long."""
-    dice = random.Random(f"week/{seed}")
-    changes = [dict(change) for times, change in MIX for _ in range(times)]
-    dice.shuffle(changes)
-    # An edit of its own choice comes five minutes after what it edits.
-    edits = 300 * sum(change["do"] == "edit_post" for change in changes)
-    pause = (7 * DAY - edits) // (len(changes) + 1)
-    spaced = [{"after": pause - 300 + dice.randrange(300), **change} for change in changes]
-    passed = sum(change["after"] for change in spaced) + edits
-    return [*spaced, {"do": "pass", "after": 7 * DAY - passed}]
+def week_of(seed: int) -> list[dict[str, Any]]:
+    """A week as the seed decides; an edit of its own choice comes five minutes after what it edits."""
+    return week(MIX, seed, besides=300 * sum(times for times, change in MIX if change["do"] == "edit_post"))
 
 
 def moment(dice: random.Random, seconds: float) -> dict[str, Any]:
