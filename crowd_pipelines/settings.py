@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
 from math import inf, nan
 from pathlib import Path
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from crowd_pipelines.model.secrets import Secret
 
 
 class SettingsError(Exception):
@@ -18,13 +21,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CROWD_", frozen=True, extra="ignore")
 
-    database_url: SecretStr | None = None
-    dagster_database_url: SecretStr | None = None
-    encryption_key: SecretStr | None = None
+    database_url: Secret | None = None
+    dagster_database_url: Secret | None = None
+    encryption_key: Secret | None = None
     home: Path = Path(".crowd")
     slice_seconds: float = 600
+    lease_seconds: float = Field(default=45, gt=0, le=300)
     check_batch_size: int = 50
     retention_days: int = 7
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    allowed_ports: tuple[int, ...] = ()
     attribute_priority: tuple[str, ...] = ("github", "devto", "slack", "discord", "twitter")
 
     @classmethod
@@ -39,11 +45,11 @@ class Settings(BaseSettings):
             )
             raise SettingsError(f"the environment has values that cannot be used: {problems}") from None
 
-    def require_database_url(self) -> str:
+    def require_database_url(self) -> Secret:
         """Return the URL of the database. Raises SettingsError when it is not set."""
         return _required(self.database_url, "CROWD_DATABASE_URL", "postgresql://user:password@host/crowd")
 
-    def require_encryption_key(self) -> str:
+    def require_encryption_key(self) -> Secret:
         """Return the key that seals credentials. Raises SettingsError when it is not set."""
         return _required(self.encryption_key, "CROWD_ENCRYPTION_KEY", "the output of `crowd-pipelines keys new`")
 
@@ -73,14 +79,13 @@ class Settings(BaseSettings):
             raise SettingsError(f"{variable} is {text!r}; give a number {limits}, or unset it for the platform's own")
         return given
 
-    def app_credentials(self, platform: str, names: Iterable[str]) -> dict[str, str]:
+    def app_credentials(self, platform: str, names: Iterable[str]) -> dict[str, Secret]:
         """Return the credentials that this installation has for a platform, those of `names` that are set."""
         found = {name: os.environ.get(f"CROWD_{platform.upper()}_{name.upper()}") for name in names}
-        return {name: value for name, value in found.items() if value}
+        return {name: Secret(value) for name, value in found.items() if value}
 
 
-def _required(value: SecretStr | None, name: str, example: str) -> str:
-    text = value.get_secret_value() if value else ""
-    if not text:
+def _required(value: Secret | None, name: str, example: str) -> Secret:
+    if not value:
         raise SettingsError(f"{name} is not set; set it to {example}")
-    return text
+    return value

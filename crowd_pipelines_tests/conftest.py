@@ -9,9 +9,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -21,6 +23,12 @@ CHECKOUT = Path(__file__).parent.parent
 # What decides where and with what the tests run is ours to read; everything else would change what they test.
 KEPT_VARIABLES = {"CROWD_TEST_DATABASE_URL", "CROWD_SPECS_DIR"}
 
+# No deadlines: the machines are noisy. The suite tries the same few examples each time, `make fuzz` many new ones.
+_NO_CLOCK: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("some", max_examples=50, derandomize=True, **_NO_CLOCK)
+settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "5000")), **_NO_CLOCK)
+settings.load_profile("some")
+
 
 def pytest_configure() -> None:
     """Before collection, since modules may read the environment when they are imported."""
@@ -29,17 +37,26 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
-@pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
+@contextmanager
+def server() -> Iterator[str]:
     """The URL of a database on the test server from which others can be created."""
     if given := os.environ.get("CROWD_TEST_DATABASE_URL"):
         yield given
         return
     (CHECKOUT / ".crowd").mkdir(mode=0o700, exist_ok=True)
-    server = EmbeddedPostgres.at(CHECKOUT / ".crowd" / "tests", durable=False)
-    server.start()
-    yield server.url("postgres")
-    server.stop()
+    embedded = EmbeddedPostgres.at(CHECKOUT / ".crowd" / "tests", durable=False)
+    embedded.start()
+    try:
+        yield embedded.url("postgres")
+    finally:
+        embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The test server, for the whole session."""
+    with server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`db` and `keys`: what an installation needs before anything runs."""
+"""`db`: the schema that an installation needs before anything runs."""
 
 from typing import Annotated
 
@@ -7,7 +7,6 @@ import typer
 from crowd_pipelines.cli.console import tell
 from crowd_pipelines.cli.session import session
 from crowd_pipelines.store import migrations
-from crowd_pipelines.store.vault import new_key
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +16,6 @@ def register(app: typer.Typer) -> None:
     database.command("downgrade")(downgrade)
     database.command("current")(current_revision)
     app.add_typer(database, name="db")
-    keys = typer.Typer(help="Keys that seal credentials.", no_args_is_help=True)
-    keys.command("new")(make_key)
-    app.add_typer(keys, name="keys")
 
 
 def upgrade(revision: Annotated[str, typer.Argument(help="A revision, or head.")] = "head") -> None:
@@ -48,6 +44,3 @@ def current_revision() -> None:
         typer.echo(f"{migrations.current(current.engine)} (needed: {migrations.newest()})")
 
 
-def make_key() -> None:
-    """Print a new key for CROWD_ENCRYPTION_KEY. Whoever has it can open the credentials in the database."""
-    typer.echo(new_key())

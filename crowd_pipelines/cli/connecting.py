@@ -17,6 +17,8 @@ from crowd_pipelines.framework.clients import PacedConnector, connected, parse_s
 from crowd_pipelines.framework.credentials import Credentials, GivenCredentials, StoredCredentials, app_credentials
 from crowd_pipelines.framework.integration import Integration
 from crowd_pipelines.http import ProviderError
+from crowd_pipelines.http.redaction import secret_fields
+from crowd_pipelines.model.secrets import Secret, hidden
 from crowd_pipelines.store import integrations
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord
@@ -49,10 +51,15 @@ def connect(
     The same tenant, platform and name again changes that connection.
     """
     wanted = _json_object(settings, "--settings")
-    secret = None if credentials is None else _json_object(_read(credentials), "--credentials")
+    secret = None if credentials is None else hidden(_json_object(_read(credentials), "--credentials"))
     with session() as current:
         record = add(
             current, platform, tenant=tenant, name=name, settings=wanted, credentials=secret, onboarding=onboarding
+        )
+    if secret and credentials and credentials.lstrip().startswith("{"):
+        tell(
+            "The credentials stood in the command line, where this machine's other users and the shell's history see "
+            "them; give @file, - or env:NAME instead."
         )
     if as_json:
         print_json({"id": record.id, "platform": platform, "name": name, "tenant": tenant, "key": record.key})
@@ -64,13 +71,13 @@ def connect(
 def list_integrations(*, as_json: JsonOption = False) -> None:
     """List the connected places and how they are doing."""
     with session() as current:
-        found = transact(current.engine, integrations.find)
+        found = transact(current.engine, lambda conn: integrations.find(conn, disconnected=True))
     rows = [
         {
             "id": str(one.id),
             "platform": one.platform,
             "name": one.name,
-            "status": one.status,
+            "status": "disconnected" if one.disconnected_at else one.status,
             "activities": one.activity_count,
             "members": one.member_count,
             "last check": one.last_check_at,
@@ -102,6 +109,7 @@ def add(
     Without `credentials`, those that a connection of this name has stay.
     """
     integration, vault = current.platform(platform), current.vault
+    _refuse_secrets({"settings": settings, "name": name, "tenant": tenant}, credentials or {})
     trial = _on_trial(current, integration, tenant=tenant, name=name, credentials=credentials)
     _check(integration, trial_connector(integration, current.settings, trial), settings)
 
@@ -118,6 +126,16 @@ def add(
         return record
 
     return transact(current.engine, write)
+
+
+def _refuse_secrets(open_to_see: Mapping[str, Any], credentials: Mapping[str, Any]) -> None:
+    """Keep credentials out of what everybody sees who sees the database, the logs or Dagster's UI."""
+    places = secret_fields(open_to_see, given=[secret for secret in credentials.values() if isinstance(secret, Secret)])
+    if places:
+        raise CommandError(
+            f"{', '.join(places)} looks like a credential, and settings are not kept secret; take it out, and give it "
+            "as --credentials if it is one. If it was shown to anybody, have the provider make a new one"
+        )
 
 
 def _check(integration: Integration[Any, Any, Any], connector: PacedConnector, settings: Mapping[str, Any]) -> None:
@@ -183,7 +201,7 @@ def _read(given: str) -> str:
 def _json_object(text: str, option: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         # Neither the text nor its place: it may hold a secret.
         raise CommandError(f"{option} is not JSON ({getattr(error, 'msg', 'unreadable')})") from None
     if not isinstance(value, dict):

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from crowd_pipelines.model.secrets import masked
+
 # Where nobody looks, nothing needs to be folded to the width of a screen.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
@@ -23,15 +25,20 @@ class CommandError(Exception):
     """The command cannot do what it was asked; the message says why and what to do."""
 
 
+def printable(text: str) -> str:
+    """Return a text that a terminal only shows: what would steer it, or hide something, is written as its code."""
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+
+
 def fail(message: str) -> int:
     """Print an error; returns the exit code."""
-    err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(printable(masked(message)))}", soft_wrap=True)
     return 1
 
 
 def tell(message: str) -> None:
     """Print a line for people; programs read standard output."""
-    err.print(message, soft_wrap=True)
+    err.print(escape(printable(message)), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -66,4 +73,4 @@ def _shown(value: Any) -> str:
         case float():
             return f"{value:,.1f}"
         case _:
-            return str(value)
+            return printable(str(value))

@@ -87,12 +87,21 @@ def _wanted(current: Session, ids: str, platform: str) -> list[IntegrationRecord
     if bool(ids) == bool(platform):
         raise CommandError("name integrations with -i ID[,ID] or all of a platform with -p PLATFORM, one of the two")
     if ids:
-        return [current.integration(integration_id) for integration_id in parse_ids(ids)]
+        return [_connected(current.integration(integration_id)) for integration_id in parse_ids(ids)]
     current.platform(platform)
     found = transact(current.engine, lambda conn: integrations.find(conn, platform=platform))
     if not found:
         raise CommandError(f"no integration of {platform} is connected; see `crowd-pipelines connect --help`")
     return found
+
+
+def _connected(record: IntegrationRecord) -> IntegrationRecord:
+    if record.disconnected_at:
+        raise CommandError(
+            f"{record.name} was disconnected; `crowd-pipelines connect {record.platform} --name {record.name!r}` with "
+            "credentials connects it again"
+        )
+    return record
 
 
 def _require_free(current: Session, wanted: Sequence[IntegrationRecord]) -> None:

@@ -14,6 +14,7 @@ from crowd_pipelines.framework.integration import Integration
 from crowd_pipelines.framework.lifecycle import Lifecycle
 from crowd_pipelines.framework.processor import IntegrationProcessor
 from crowd_pipelines.integrations import registry
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.stack.local import Installation, installation
 from crowd_pipelines.store import database, integrations, migrations, runs
@@ -102,7 +103,7 @@ def parse_ids(text: str) -> list[UUID]:
     return found
 
 
-def _require_schema(engine: Engine, *, embedded: bool, url: str) -> None:
+def _require_schema(engine: Engine, *, embedded: bool, url: Secret) -> None:
     if migrations.current(engine) == migrations.newest():
         return
     if not embedded:

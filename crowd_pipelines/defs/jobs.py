@@ -20,9 +20,9 @@ def job_for(integration: Integration[Any, Any, Any]) -> dg.JobDefinition:
     @dg.job(
         name=integration.platform,
         description=_description(integration),
-        partitions_def=integrations_of(integration.platform),
+        config=_partitioned(integration.platform),
         executor_def=dg.in_process_executor,
-        tags={tags.PLATFORM: integration.platform},
+        tags={tags.PLATFORM: integration.platform, tags.RETRY_STRATEGY: "ALL_STEPS"},
         metadata={
             "minutes between checks": integration.ticks_between_checks,
             "API": base_url(integration, Settings.load()),
@@ -33,6 +33,16 @@ def job_for(integration: Integration[Any, Any, Any]) -> dg.JobDefinition:
         ops.postprocess(planned.map(ops.process_stream).collect())
 
     return lifecycle
+
+
+def _partitioned(platform: str) -> dg.PartitionedConfig[dg.DynamicPartitionsDefinition]:
+    """Return the configuration of a partition, which is none, and its tags, which backfills get by this way only."""
+    lane = {tags.ONBOARDING: "true", tags.LANE: f"{platform}/onboarding"}
+    return dg.PartitionedConfig(
+        integrations_of(platform),
+        run_config_for_partition_key_fn=lambda _: {},
+        tags_for_partition_key_fn=lambda _: lane,
+    )
 
 
 def _description(integration: Integration[Any, Any, Any]) -> str:

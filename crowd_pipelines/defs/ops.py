@@ -10,9 +10,10 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
-from crowd_pipelines.defs import assets, fanout, outcome
+from crowd_pipelines.defs import assets, fanout, outcome, tags
 from crowd_pipelines.defs.resources import LifecycleResource
 from crowd_pipelines.framework.processor import IntegrationProcessor, Started
+from crowd_pipelines.http.logs import hides_secrets
 from crowd_pipelines.store.runs import RunRecord
 
 _AFTER = {"after": dg.In(dg.Nothing)}
@@ -34,27 +35,29 @@ class StartRuns(dg.Config):
 
 
 @dg.op(out=_NOTHING, description="Opens integration runs, or takes over those to be continued, under a lease.")
+@hides_secrets
 def start_runs(context: dg.OpExecutionContext, config: StartRuns, lifecycle: LifecycleResource) -> None:
     """Open or take integration runs."""
     partition = context.partition_key if context.has_partition_key else None
-    if context.run.parent_run_id is not None:
-        # Someone executes it again, and means it: what made the first launch superfluous does not count.
-        config = config.model_copy(update={"requested": False, "tick": None})
-    started = _start(lifecycle.processor, config, partition)
-    context.instance.add_run_tags(context.run_id, outcome.tags_of(lifecycle.lifecycle.handled()))
+    started = _start(lifecycle.processor, _meant(config, context.run), partition)
+    begun = {**outcome.tags_of(lifecycle.lifecycle.handled()), tags.MAX_RETRIES: "0"}
+    context.instance.add_run_tags(context.run_id, begun)
     for reason in started.passed_over:
         context.log.info(reason)
     context.add_output_metadata({"integration_runs": len(started.run_ids), "passed_over": len(started.passed_over)})
 
 
 @dg.op(ins=_AFTER, out=_NOTHING, description="Loads what the whole run needs, once; a resume finds it stored.")
+@hides_secrets
 def preprocess(context: dg.OpExecutionContext, lifecycle: LifecycleResource) -> None:
     """Run the integration's `preprocess`."""
-    going_on = lifecycle.lifecycle.preprocess(lifecycle.lifecycle.mine())
+    with lifecycle.ends_on_sigterm():
+        going_on = lifecycle.lifecycle.preprocess(lifecycle.lifecycle.mine())
     context.add_output_metadata({"integration_runs": len(going_on)})
 
 
 @dg.op(ins=_AFTER, out=_NOTHING, description="Creates the member attributes that the tenants lack.")
+@hides_secrets
 def create_member_attributes(context: dg.OpExecutionContext, lifecycle: LifecycleResource) -> None:
     """Run the integration's `create_member_attributes`."""
     going_on = lifecycle.lifecycle.create_member_attributes(lifecycle.lifecycle.mine())
@@ -66,9 +69,11 @@ def create_member_attributes(context: dg.OpExecutionContext, lifecycle: Lifecycl
     out=dg.DynamicOut(dg.Nothing),
     description="Plans the root streams, once per integration run, and fans out over them.",
 )
+@hides_secrets
 def get_streams(context: dg.OpExecutionContext, lifecycle: LifecycleResource) -> Iterator[dg.DynamicOutput[None]]:
     """Run the integration's `get_streams`; one mapped step per root stream, or per group of them."""
-    lifecycle.lifecycle.get_streams(lifecycle.lifecycle.mine())
+    with lifecycle.ends_on_sigterm():
+        lifecycle.lifecycle.get_streams(lifecycle.lifecycle.mine())
     for group in _groups(lifecycle):
         context.add_output_metadata({"root_streams": len(group.roots)}, mapping_key=group.key)
         yield dg.DynamicOutput(None, mapping_key=group.key)
@@ -80,6 +85,7 @@ def get_streams(context: dg.OpExecutionContext, lifecycle: LifecycleResource) ->
     description="Works the queue until all pages that descend from its root streams are committed, or have to wait. "
     "Streams of other roots are processed meanwhile, so the first step often does the work of all.",
 )
+@hides_secrets
 def process_stream(context: dg.OpExecutionContext, lifecycle: LifecycleResource) -> None:
     """Run the integration's `process_stream` for a lineage of streams."""
     roots = _roots_of(lifecycle, context.get_mapping_key())
@@ -94,9 +100,11 @@ def process_stream(context: dg.OpExecutionContext, lifecycle: LifecycleResource)
     out=_NOTHING,
     description="Settles the integration runs: ended when no stream is left, delayed when some have to wait.",
 )
+@hides_secrets
 def postprocess(context: dg.OpExecutionContext, lifecycle: LifecycleResource) -> None:
     """Run the integration's `postprocess` where nothing is left to do, and say how all of it ended."""
-    lifecycle.lifecycle.postprocess(lifecycle.lifecycle.mine())
+    with lifecycle.ends_on_sigterm():
+        lifecycle.lifecycle.postprocess(lifecycle.lifecycle.mine())
     runs = lifecycle.lifecycle.handled()
     context.instance.add_run_tags(context.run_id, outcome.tags_of(runs))
     lineages = lifecycle.lifecycle.lineages([run.id for run in runs])
@@ -117,6 +125,16 @@ def _report_growth(context: dg.OpExecutionContext, lifecycle: LifecycleResource,
     picture = lifecycle.picture(platform) if run.onboarding else None
     for materialization in assets.growth(platform, lifecycle.totals(platform), picture):
         context.log_event(materialization)
+
+
+def _meant(config: StartRuns, run: dg.DagsterRun) -> StartRuns:
+    """Return what is wanted; when someone executes a run again, what made the first launch superfluous counts no more.
+
+    A run that Dagster launches again by itself, because it died, means what it meant.
+    """
+    if run.parent_run_id is None or tags.RETRY_NUMBER in run.tags:
+        return config
+    return config.model_copy(update={"requested": False, "tick": None})
 
 
 def _start(processor: IntegrationProcessor, config: StartRuns, partition_key: str | None) -> Started:

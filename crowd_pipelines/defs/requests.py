@@ -1,5 +1,6 @@
 """Requests for Dagster runs that neither a doubled daemon nor a lost launch can spoil."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,15 +19,38 @@ MOST_COUNTED = 100
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
+class Memory:
+    """A sensor's memory, kept in its cursor: since when the Dagster runs for what it asks for have been over.
+
+    Dagster notes moments by the clock of whoever ran or launched; this one by the database's. What was not asked about
+    in an evaluation is forgotten after it.
+    """
+
+    def __init__(self, cursor: str | None, now: datetime) -> None:
+        self._known: dict[str, float] = json.loads(cursor) if cursor else {}
+        self._kept: dict[str, float] = {}
+        self._now = now.timestamp()
+
+    @property
+    def cursor(self) -> str:
+        """Return what is to be remembered until the next evaluation."""
+        return json.dumps(self._kept)
+
+    def age(self, fact: str) -> timedelta:
+        """Tell for how long a fact has been known, from now on if it is new."""
+        self._kept[fact] = self._known.get(fact, self._now)
+        return timedelta(seconds=self._now - self._kept[fact])
+
+
 def request_once(
     instance: dg.DagsterInstance,
     request: str,
     *,
+    memory: Memory,
     job_name: str,
     start: Mapping[str, Any] | None = None,
     partition_key: str | None = None,
     run_tags: Mapping[str, str],
-    now: datetime,
 ) -> dg.RunRequest | None:
     """Return a request for a Dagster run, or None while an earlier one for the same `request` is under way or fresh.
 
@@ -35,10 +59,11 @@ def request_once(
     records = instance.get_run_records(dg.RunsFilter(tags={tags.REQUEST: request}), limit=MOST_COUNTED)
     if any(record.dagster_run.status not in _OVER for record in records):
         return None
-    if records and now < max(record.update_timestamp for record in records) + wait_after(len(records)):
+    run_key = f"{request}:{len(records)}"
+    if records and memory.age(run_key) < wait_after(len(records)):
         return None
     return dg.RunRequest(
-        run_key=f"{request}:{len(records)}",
+        run_key=run_key,
         job_name=job_name,
         partition_key=partition_key,
         run_config={"ops": {"start_runs": {"config": dict(start)}}} if start else None,

@@ -11,13 +11,15 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 from sqlalchemy import Engine
 
 from crowd_pipelines.framework.clients import ApiClients
 from crowd_pipelines.framework.lifecycle import Lifecycle
 from crowd_pipelines.framework.processor import IntegrationProcessor
+from crowd_pipelines.http.logs import hides_secrets
 from crowd_pipelines.integrations import registry
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.store import database, integrations
 from crowd_pipelines.store.budgets import RateBudget
@@ -27,7 +29,7 @@ from crowd_pipelines.store.vault import Vault
 
 
 @cache
-def _engine(url: str) -> Engine:
+def _engine(url: Secret) -> Engine:
     # One pool per process: sensors and schedules evaluate every few seconds.
     return database.create(url)
 
@@ -35,11 +37,11 @@ def _engine(url: str) -> Engine:
 class DatabaseResource(dg.ConfigurableResource[Any]):
     """The PostgreSQL database of members and activities."""
 
-    url: str
+    url: str = Field(repr=False)
 
     def engine(self) -> Engine:
         """Return this process's engine."""
-        return _engine(self.url)
+        return _engine(Secret(self.url))
 
 
 class RateBudgetResource(dg.ConfigurableResource[Any]):
@@ -57,11 +59,12 @@ class ApiClientsResource(dg.ConfigurableResource[Any]):
     """The clients of the providers' APIs, opened with credentials that only this process can unseal."""
 
     rate_budget: RateBudgetResource
-    encryption_key: str
+    encryption_key: str = Field(repr=False)
 
     def clients(self) -> ApiClients:
         """Return the maker of clients."""
-        return ApiClients(budget=self.rate_budget.budget(), vault=Vault(self.encryption_key), settings=Settings.load())
+        vault = Vault(Secret(self.encryption_key))
+        return ApiClients(budget=self.rate_budget.budget(), vault=vault, settings=Settings.load())
 
 
 class LifecycleResource(dg.ConfigurableResource[Any]):
@@ -85,7 +88,11 @@ class LifecycleResource(dg.ConfigurableResource[Any]):
         finally:
             run = context.instance.get_run_by_id(run_id) if context.instance else None
             canceled = run is not None and run.status is dg.DagsterRunStatus.CANCELING
-            self.lifecycle.hand_over(canceled=canceled)
+            self._hand_over(canceled=canceled)
+
+    @hides_secrets
+    def _hand_over(self, *, canceled: bool) -> None:
+        self.lifecycle.hand_over(canceled=canceled)
 
     @property
     def processor(self) -> IntegrationProcessor:
@@ -99,6 +106,7 @@ class LifecycleResource(dg.ConfigurableResource[Any]):
         """The lifecycle of the Dagster run under way."""
         return self.processor.lifecycle
 
+    @hides_secrets
     def new_processor(self, *, owner: str) -> IntegrationProcessor:
         """Return a processor that works under this name."""
         settings = Settings.load()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from crowd_pipelines.defs.resources import DatabaseResource
+from crowd_pipelines.http.logs import hides_secrets
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.store import retention
 
@@ -18,6 +19,7 @@ _OVER = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
     "more than `CROWD_RETENTION_DAYS` ago; also lookups and rate budgets that nobody has used for "
     f"{retention.FORGET_DAYS} days. Members, activities, watermarks and quarantined records stay.",
 )
+@hides_secrets
 def prune(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
     """Delete what is older than the retention."""
     days = Settings.load().retention_days

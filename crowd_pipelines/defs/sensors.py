@@ -1,7 +1,6 @@
 """The sensors: onboarding requests, and integration runs that wait for someone to go on with them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
@@ -9,11 +8,12 @@ import dagster as dg
 
 from crowd_pipelines.defs import tags
 from crowd_pipelines.defs.partitions import integrations_of
-from crowd_pipelines.defs.requests import request_once
+from crowd_pipelines.defs.requests import Memory, request_once
 from crowd_pipelines.defs.resources import DatabaseResource
+from crowd_pipelines.http.logs import hides_secrets
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.store import integrations, runs
-from crowd_pipelines.store.database import transact
+from crowd_pipelines.store.database import BRIEF_PATIENCE_SECONDS, current_time, transact
 from crowd_pipelines.store.integrations import IntegrationRecord
 from crowd_pipelines.store.runs import RunRecord
 
@@ -25,14 +25,21 @@ PartitionChange = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsReq
 def onboarding_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefinition:
     """Return the sensor that launches requested onboardings and keeps the partitions."""
 
+    @hides_secrets
     def evaluate(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
-        requested, everyone = transact(
+        requested, everyone, now = transact(
             database.engine(),
-            lambda conn: (integrations.requested_onboardings(conn, limit=_AT_ONCE), integrations.find(conn)),
+            lambda conn: (
+                integrations.requested_onboardings(conn, limit=_AT_ONCE),
+                integrations.find(conn),
+                current_time(conn),
+            ),
+            patience=BRIEF_PATIENCE_SECONDS,
         )
-        known = [one for one in requested if one.platform in jobs]
+        known, memory = [one for one in requested if one.platform in jobs], Memory(context.cursor, now)
         return _result(
-            [_onboarding_request(context.instance, one) for one in known],
+            [_onboarding_request(context.instance, one, memory) for one in known],
+            memory,
             nothing="no onboarding is asked for",
             partition_changes=_partition_changes(context.instance, everyone, jobs),
         )
@@ -51,11 +58,17 @@ def onboarding_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefiniti
 def resume_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefinition:
     """Return the sensor that goes on with delayed and abandoned integration runs."""
 
+    @hides_secrets
     def evaluate(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
-        waiting = transact(database.engine(), lambda conn: runs.waiting(conn, limit=_AT_ONCE))
-        known = [run for run in waiting if run.platform in jobs]
+        waiting, now = transact(
+            database.engine(),
+            lambda conn: (runs.waiting(conn, limit=_AT_ONCE), current_time(conn)),
+            patience=BRIEF_PATIENCE_SECONDS,
+        )
+        known, memory = [run for run in waiting if run.platform in jobs], Memory(context.cursor, now)
         return _result(
-            [_resume_request(context.instance, batch) for batch in _batches(known)],
+            [_resume_request(context.instance, batch, memory) for batch in _batches(known)],
+            memory,
             nothing="no integration run waits for someone to go on with it",
         )
 
@@ -70,7 +83,11 @@ def resume_sensor(jobs: Mapping[str, dg.JobDefinition]) -> dg.SensorDefinition:
 
 
 def _result(
-    wanted: Sequence[dg.RunRequest | None], *, nothing: str, partition_changes: Sequence[PartitionChange] = ()
+    wanted: Sequence[dg.RunRequest | None],
+    memory: Memory,
+    *,
+    nothing: str,
+    partition_changes: Sequence[PartitionChange] = (),
 ) -> dg.SensorResult:
     requests = [request for request in wanted if request]
     reason = f"{len(wanted)} wait; a Dagster run for each is under way, or died a moment ago" if wanted else nothing
@@ -78,10 +95,11 @@ def _result(
         run_requests=requests,
         dynamic_partitions_requests=partition_changes,
         skip_reason=None if requests else reason,
+        cursor=memory.cursor,
     )
 
 
-def _onboarding_request(instance: dg.DagsterInstance, one: IntegrationRecord) -> dg.RunRequest | None:
+def _onboarding_request(instance: dg.DagsterInstance, one: IntegrationRecord, memory: Memory) -> dg.RunRequest | None:
     asked_at = one.onboarding_requested_at
     return request_once(
         instance,
@@ -91,7 +109,7 @@ def _onboarding_request(instance: dg.DagsterInstance, one: IntegrationRecord) ->
         start={"requested": True},
         partition_key=one.key,
         run_tags={tags.INTEGRATION: str(one.id), tags.TENANT: str(one.tenant_id), tags.ONBOARDING: "true"},
-        now=datetime.now(UTC),
+        memory=memory,
     )
 
 
@@ -106,7 +124,7 @@ def _batches(waiting: Sequence[RunRecord]) -> list[list[RunRecord]]:
     return batches
 
 
-def _resume_request(instance: dg.DagsterInstance, batch: Sequence[RunRecord]) -> dg.RunRequest | None:
+def _resume_request(instance: dg.DagsterInstance, batch: Sequence[RunRecord], memory: Memory) -> dg.RunRequest | None:
     # The longest waiting one and its attempt name the batch.
     head = batch[0]
     run_tags = {tags.ONBOARDING: str(head.onboarding).lower()}
@@ -123,7 +141,7 @@ def _resume_request(instance: dg.DagsterInstance, batch: Sequence[RunRecord]) ->
         # So that the partitions page tells how the onboarding as a whole is doing.
         partition_key=head.integration_key if head.onboarding else None,
         run_tags=run_tags,
-        now=datetime.now(UTC),
+        memory=memory,
     )
 
 

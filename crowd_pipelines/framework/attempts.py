@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
+from crowd_pipelines import failpoints
 from crowd_pipelines.framework.slices import SliceOver
 from crowd_pipelines.framework.work import RunWork
 from crowd_pipelines.http.errors import CredentialsRejected, Gone, ProviderError, RateLimited, UnexpectedPayload
@@ -44,7 +45,9 @@ def process(work: RunWork, claimed: ClaimedStream, wanted: Callable[[], bool]) -
             if not wanted():
                 raise SliceOver  # noqa: TRY301  what is only queued goes back, like what is interrupted
             stream = work.integration.load_stream(claimed.name, claimed.metadata)
+            failpoints.reach("fetch.before")
             outcome = work.integration.process_stream(stream, work.context)
+            failpoints.reach("fetch.after")
             follow = _wants_next_page(work, stream, outcome)
         except Gone as gone:
             outcome = StreamResult(skipped=str(gone))

@@ -5,14 +5,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
+from crowd_pipelines import failpoints
 from crowd_pipelines.framework.integration import Exchange, Integration
+from crowd_pipelines.model.secrets import Secret, hidden
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.store import integrations
-from crowd_pipelines.store.database import connection_lost, transact
+from crowd_pipelines.store.database import out_of_service, transact
 from crowd_pipelines.store.vault import Vault
+
+EXCHANGE_SECONDS = 120
+"""Twice what an answer may take: so long the lock on credentials is held while the provider is asked for new ones."""
 
 
 class CredentialsMissing(Exception):
@@ -26,10 +31,10 @@ class StoredCredentials:
     engine: Engine
     vault: Vault
     integration_id: UUID
-    from_environment: Mapping[str, str]
+    from_environment: Mapping[str, Secret]
 
     def read(self) -> dict[str, Any]:
-        """Return the credentials as they are now."""
+        """Return the credentials as they are now; every text in them is a `Secret`."""
         stored = transact(self.engine, lambda conn: integrations.credentials(conn, self.integration_id, self.vault))
         return {**self.from_environment, **stored}
 
@@ -38,19 +43,25 @@ class StoredCredentials:
         renewed: dict[str, Any] = {}
         try:
             with self.engine.begin() as conn:
+                patience = f"{EXCHANGE_SECONDS}s"
+                conn.execute(select(func.set_config("idle_in_transaction_session_timeout", patience, True)))
                 stored = integrations.credentials(conn, self.integration_id, self.vault, lock=True)
+                failpoints.reach("renew.exchange.before")
                 changes = exchange({**self.from_environment, **stored})
+                failpoints.reach("renew.exchange.after")
                 if changes is None:
                     return {**self.from_environment, **stored}
-                renewed = {**stored, **changes}
+                renewed = {**stored, **hidden(changes)}
                 self._store(conn, renewed)
+            failpoints.committed()
         except DBAPIError as error:
-            if not renewed or not connection_lost(error):
+            if not renewed or not out_of_service(error):
                 raise
             # The provider has forgotten the old ones already.
             transact(self.engine, lambda conn: self._store(conn, renewed))
         return {**self.from_environment, **renewed}
 
+    @failpoints.step("renew")
     def _store(self, conn: Connection, renewed: Mapping[str, Any]) -> None:
         integrations.renew_credentials(conn, self.integration_id, self.vault.seal(renewed, self.integration_id))
 
@@ -60,15 +71,18 @@ class GivenCredentials:
     """Credentials on trial, before an integration exists; `given` is what to store, also after they were renewed."""
 
     given: dict[str, Any]
-    from_environment: Mapping[str, str] = field(default_factory=dict)
+    from_environment: Mapping[str, Secret] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.given = hidden(self.given)
 
     def read(self) -> dict[str, Any]:
-        """Return the credentials as they are now."""
+        """Return the credentials as they are now; every text in them is a `Secret`."""
         return {**self.from_environment, **self.given}
 
     def renew(self, exchange: Exchange) -> Mapping[str, Any]:
         """Change the credentials; nobody else knows them yet."""
-        self.given |= exchange(self.read()) or {}
+        self.given |= hidden(exchange(self.read()) or {})
         return self.read()
 
 
@@ -96,7 +110,7 @@ def stored_credentials(
     )
 
 
-def app_credentials(integration: Integration[Any, Any, Any], settings: Settings) -> Mapping[str, str]:
+def app_credentials(integration: Integration[Any, Any, Any], settings: Settings) -> Mapping[str, Secret]:
     """Return what the environment gives to every integration of this platform."""
     return settings.app_credentials(integration.credentials_of or integration.platform, integration.app_credentials)
 

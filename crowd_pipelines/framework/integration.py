@@ -8,10 +8,12 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.pacing import RateLimit
+from crowd_pipelines.http.redaction import names_secret
+from crowd_pipelines.http.transport import Headers
 from crowd_pipelines.model.records import ActivityType, KnownMember, MemberAttribute
 from crowd_pipelines.model.streams import Json, Stream, StreamResult
 
@@ -28,7 +30,7 @@ class BudgetScope(StrEnum):
 
 
 Exchange = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
-"""Gets the credentials as they are stored now; returns the keys that change, or None when they need not."""
+"""Gets the credentials as they are stored now, every text a `Secret`; returns the keys that change, or None."""
 
 
 class Connector(Protocol):
@@ -42,14 +44,21 @@ class Connector(Protocol):
     def http(
         self,
         *,
-        headers: Mapping[str, str] | None = None,
-        secrets: Sequence[str] = (),
-        budget: str | None = None,
+        base_url: str | None = None,
+        headers: Headers | None = None,
+        secrets: Sequence[str | SecretStr] = (),
+        budget: str | SecretStr | None = None,
+        body_bytes: int | None = None,
         **options: Any,
     ) -> HttpClient:
         """Return a client for the platform's base URL; `options` go to `HttpClient`.
 
+        `base_url` is an address that a user gave, such as a forum's own; nothing else may come from a user. Unless it
+        is the platform's or the operator's, the client goes only where `crowd_pipelines.http.guard` lets it, and this
+        raises AddressRefused where that can be seen at once.
+
         `budget` names whom the provider counts (one of several tokens, say) where that is not all credentials together.
+        `body_bytes` is how large an answer may be where the usual is too little.
         """
         ...
 
@@ -118,6 +127,15 @@ class Patch:
     settings: Json = field(default_factory=dict)
     state: Json = field(default_factory=dict)
     notices: tuple[str, ...] | None = None
+
+
+def open_credentials(credentials_type: type[BaseModel]) -> list[str]:
+    """Return the fields of credentials that are plain texts, although their names say that they carry a secret."""
+    return [
+        name
+        for name, field_ in credentials_type.model_fields.items()
+        if names_secret(name) and "Secret" not in str(field_.annotation)
+    ]
 
 
 class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):

@@ -1,30 +1,34 @@
 """The lifecycle of integration runs in one worker: from taking their leases to settling them."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from crowd_pipelines import failpoints
 from crowd_pipelines.framework.attempts import describe
 from crowd_pipelines.framework.clients import ApiClients, ConfigurationInvalid
 from crowd_pipelines.framework.credentials import CredentialsMissing
 from crowd_pipelines.framework.integration import Integration, RunSummary
-from crowd_pipelines.framework.runner import HEARTBEAT_SECONDS, Runner, reject_credentials
 from crowd_pipelines.framework.runner import MAX_RETRIES as STREAM_RETRIES
+from crowd_pipelines.framework.runner import Runner, reject_credentials
 from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.framework.work import RunWork, open_work
 from crowd_pipelines.framework.workers import Workers
 from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, Retryable
+from crowd_pipelines.model import clock
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines.settings import Settings
 from crowd_pipelines.store import attributes, integrations, runs, streams
 from crowd_pipelines.store.activities import link_late
-from crowd_pipelines.store.database import connection_lost, transact
+from crowd_pipelines.store.database import follow_clock, out_of_service, transact
+from crowd_pipelines.store.leases import heartbeat_seconds
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.streams import ClaimedStream, Lineage, Root
 from crowd_pipelines.store.vault import VaultError
@@ -34,9 +38,15 @@ P = ParamSpec("P")
 
 logger = logging.getLogger(__name__)
 
+_GLOBAL_LIMIT = "global limit"
+"""The scope of the user's own limit, which may well last for longer than anybody waits for a provider."""
+
 MAX_RETRIES = 5
 RETRY_STEP = timedelta(minutes=5)
 """A step of the lifecycle that fails for a passing reason is tried again after n times this, so often."""
+
+_AT_ONCE = timedelta()
+_LOOK_SECONDS = 0.5
 
 
 class Lifecycle:
@@ -63,9 +73,11 @@ class Lifecycle:
         self._priority = settings.attribute_priority
         self._works: dict[UUID, RunWork] = {}
         self._runner: Runner | None = None
+        self._last_beat = time.monotonic()
 
     def take(self, run_ids: Sequence[UUID]) -> list[UUID]:
         """Lease integration runs; returns those that are now this worker's to go on with."""
+        follow_clock(self.engine)
         return [run_id for run_id in run_ids if self._work(run_id)]
 
     def preprocess(self, run_ids: Sequence[UUID]) -> list[UUID]:
@@ -110,7 +122,7 @@ class Lifecycle:
             if canceled:
                 self._write(runs.fail, run, "canceled in Dagster; `crowd-pipelines continue-run -r` goes on with it")
             else:
-                self._delay(run, datetime.now(UTC), "the worker was stopped")
+                self._delay(run, _AT_ONCE, "the worker was stopped")
 
     def roots(self, run_ids: Sequence[UUID]) -> list[Root]:
         """Return the root streams, in the order in which they were planned."""
@@ -175,9 +187,11 @@ class Lifecycle:
         if work is None:
             return False
         try:
+            if not self._keep(work):
+                raise SliceOver  # noqa: TRY301  like a stop in the middle
             phase(work)
         except Exception as error:
-            if connection_lost(error):
+            if out_of_service(error):
                 raise
             self._stop(work, error)
             return False
@@ -208,7 +222,7 @@ class Lifecycle:
         resets_at = self._write(integrations.limit_resets_at, work.run.integration_id, limit)
         if resets_at is not None:
             raise RateLimited(
-                f"the global limit of {limit.records} records is reached", until=resets_at, scope="global limit"
+                f"the global limit of {limit.records} records is reached", until=resets_at, scope=_GLOBAL_LIMIT
             )
 
     def _settle(self, work: RunWork) -> None:
@@ -217,7 +231,7 @@ class Lifecycle:
             return
         due = self._write(runs.next_due, run.id)
         if due is not None:
-            waits_for_retry = due > datetime.now(UTC)
+            waits_for_retry = due > clock.now()
             reason = "failed streams wait for another try" if waits_for_retry else "the slice was over"
             transact(self.engine, lambda conn: runs.delay(conn, run, until=due, reason=reason))
             return
@@ -225,10 +239,11 @@ class Lifecycle:
 
     def _finish(self, work: RunWork) -> None:
         run = work.run
-        transact(self.engine, lambda conn: link_late(conn, run.tenant_id, run.platform, since=run.created_at))
+        self._write(_link_late, run)
         summary = _summary(self.lineages([run.id]))
         patch = self._while_beating(work, lambda: work.integration.postprocess(work.context, summary))
 
+        @failpoints.step("finish")
         def write(conn: Connection) -> None:
             failures = streams.failures(conn, run.id)
             if failures:
@@ -245,30 +260,43 @@ class Lifecycle:
         """End or delay an integration run that cannot go on now."""
         run = self._works.pop(work.run.id, work).run
         logger.info("%s of %s: %s", run.id, run.integration_key, describe(error))
-        now = datetime.now(UTC)
         match error:
             case SliceOver():
-                self._delay(run, now, "the slice was over")
-            case RateLimited():
+                self._delay(run, _AT_ONCE, "the slice was over")
+            case RateLimited() if error.scope == _GLOBAL_LIMIT:
                 self._delay(run, error.until, describe(error))
+            case RateLimited():
+                reason = describe(error)
+                self._write(runs.wait_for_provider, run, until=error.until, reason=reason, planned=False)
             case CredentialsRejected():
                 self._write(reject_credentials, run, describe(error))
             case Retryable() if run.retries < MAX_RETRIES:
-                until = now + RETRY_STEP * (run.retries + 1)
-                self._write(runs.delay, run, until=until, reason=describe(error), failed=True)
+                wait = RETRY_STEP * (run.retries + 1)
+                self._write(runs.delay, run, until=wait, reason=describe(error), failed=True)
             case _:
                 self._write(runs.fail, run, describe(error))
 
-    def _delay(self, run: RunRecord, until: datetime, reason: str) -> None:
+    def _delay(self, run: RunRecord, until: datetime | timedelta, reason: str) -> None:
         transact(self.engine, lambda conn: runs.delay(conn, run, until=until, reason=reason))
 
+    def _keep(self, work: RunWork) -> bool:
+        """Say that this worker is alive, if it is time; tell whether it still has the integration run.
+
+        It holds others of the batch, too, while it is busy with this one.
+        """
+        if time.monotonic() - self._last_beat < heartbeat_seconds():
+            return True
+        held = [one.run for one in self._works.values()]
+        self._last_beat = time.monotonic()
+        return work.run.id in self._write(runs.extend_leases, held)
+
     def _while_beating(self, work: RunWork, task: Callable[[], T]) -> T:
-        """Run a part of the lifecycle in a thread, keeping the lease meanwhile. Raises what the task raises."""
+        """Run a part of the lifecycle in a thread, keeping all leases meanwhile. Raises what the task raises."""
         workers: Workers[tuple[T | None, Exception | None]] = Workers(1)
         workers.submit(lambda: _outcome(task))
         try:
-            while not (results := workers.collect(timeout=HEARTBEAT_SECONDS, window=0, limit=1)):
-                if not self._write(runs.extend_leases, [work.run]) or self.slice.stopping:
+            while not (results := workers.collect(timeout=_LOOK_SECONDS, window=0, limit=1)):
+                if self.slice.stopping or not self._keep(work):
                     raise SliceOver
         finally:
             workers.close()
@@ -289,6 +317,12 @@ def _outcome(task: Callable[[], T]) -> tuple[T | None, Exception | None]:
         return task(), None
     except Exception as error:  # noqa: BLE001  raised again in the thread that waits
         return None, error
+
+
+def _link_late(conn: Connection, run: RunRecord) -> None:
+    if integrations.hold(conn, [run.integration_id]):
+        # What a run that ended in error left untied is for the next that ends well.
+        link_late(conn, run.tenant_id, run.platform, since=runs.last_processed(conn, run))
 
 
 def _summary(lineages: Sequence[Lineage]) -> RunSummary:

@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from crowd_pipelines.framework.lifecycle import Lifecycle
 from crowd_pipelines.store import integrations, runs
-from crowd_pipelines.store.database import transact
+from crowd_pipelines.store.database import BRIEF_PATIENCE_SECONDS, current_time, transact
 from crowd_pipelines.store.runs import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """What a minute means for a platform: integrations whose check is due, or how many ticks have passed."""
+    """What a minute means for a platform: integrations whose check is due, or how many ticks have passed.
 
+    `minute` is the one that it is on the database's clock.
+    """
+
+    minute: datetime
     due: tuple[UUID, ...]
     number: int
     of: int
@@ -43,20 +47,23 @@ class IntegrationProcessor:
         self.lifecycle = lifecycle
         self._engine = lifecycle.engine
 
-    def process_tick(self, platform: str, now: datetime) -> Tick:
-        """Tell which integrations of a platform are due for a check. Changes nothing."""
+    def process_tick(self, platform: str) -> Tick:
+        """Tell which integrations of a platform are due for a check. Changes nothing.
+
+        Whoever asks may have a clock that is wrong: what is due is a matter of the database's.
+        """
         interval = self.lifecycle.registry[platform].ticks_between_checks
-        if interval < 0:
-            return Tick(due=(), number=0, of=interval)
-        minute = now.astimezone(UTC).replace(second=0, microsecond=0)
 
-        def read(conn: Connection) -> tuple[list[UUID], datetime | None]:
+        def read(conn: Connection) -> Tick:
+            minute = current_time(conn).replace(second=0, microsecond=0)
+            if interval < 0:
+                return Tick(minute=minute, due=(), number=0, of=interval)
             due = integrations.due_for_check(conn, platform, interval=timedelta(minutes=interval), now=minute)
-            return due, integrations.oldest_check(conn, platform)
+            oldest = integrations.oldest_check(conn, platform)
+            passed = int((minute - oldest).total_seconds() // 60) + 1 if oldest else 0
+            return Tick(minute=minute, due=tuple(due), number=passed, of=interval)
 
-        due, oldest = transact(self._engine, read)
-        passed = int((minute - oldest).total_seconds() // 60) + 1 if oldest else 0
-        return Tick(due=tuple(due), number=passed, of=interval)
+        return transact(self._engine, read, patience=BRIEF_PATIENCE_SECONDS)
 
     def process_check(
         self, integration_ids: Sequence[UUID], *, not_checked_since: datetime | None = None
@@ -128,6 +135,9 @@ class IntegrationProcessor:
 
     def _onboard_later(self, integration_id: UUID, *, requested_only: bool) -> Started:
         """Continue an open onboarding; let the sensor start one when an open check is over."""
+        record = transact(self._engine, lambda conn: integrations.get(conn, integration_id))
+        if record is None or record.disconnected_at:
+            return Started(passed_over=(f"integration {integration_id} was removed",))
         open_runs = transact(
             self._engine, lambda conn: runs.find(conn, integration_ids=[integration_id], open_only=True)
         )

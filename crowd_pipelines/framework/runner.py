@@ -16,6 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
+from crowd_pipelines import failpoints
 from crowd_pipelines.framework.attempts import (
     Attempt,
     describe,
@@ -33,7 +34,8 @@ from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, Unexpe
 from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines.store import integrations, pages, quarantine, runs, streams
-from crowd_pipelines.store.database import connection_lost, transact
+from crowd_pipelines.store.database import follow_clock, out_of_service, transact
+from crowd_pipelines.store.leases import heartbeat_seconds
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.streams import ClaimedStream
 
@@ -45,11 +47,10 @@ MAX_RETRIES = 5
 RETRY_STEP = timedelta(minutes=5)
 """A stream that failed n times waits n steps, give or take a fifth."""
 
-HEARTBEAT_SECONDS = 10
 GROUP_WINDOW_SECONDS = 0.05
 GROUP_PAGES = 64
 GROUP_RECORDS = 1_000
-STOP_GRACE_SECONDS = 5
+STOP_GRACE_SECONDS = 3
 """How long a stopped worker waits for requests under way before it gives their streams back."""
 
 
@@ -113,12 +114,17 @@ class Runner:
                 self._bury(stream)
                 continue
             self._held[stream.id] = stream
+            self._served(stream.run_id)
             self._workers.submit(self._task(self._active[stream.run_id], stream))
         return len(claimed)
 
     def _take(self, limit: int, *, suspects: bool) -> list[ClaimedStream]:
         ids = list(self._active)
         return self._transact(lambda conn: streams.claim(conn, ids, owner=self._owner, limit=limit, suspects=suspects))
+
+    def _served(self, run_id: UUID) -> None:
+        """Send an integration run to the end of the line: one with a million pages must not hold up the others."""
+        self._active[run_id] = self._active.pop(run_id)
 
     def _task(self, work: RunWork, claimed: ClaimedStream) -> Callable[[], Attempt]:
         run_id = claimed.run_id
@@ -187,7 +193,7 @@ class Runner:
         try:
             committed = self._transact(lambda conn: pages.commit(conn, group, priority=self._priority))
         except Exception as error:
-            if connection_lost(error):
+            if out_of_service(error):
                 raise
             if len(attempts) == 1:
                 self._fail(attempts[0], unwritable(error))
@@ -214,16 +220,20 @@ class Runner:
     def _delay(self, attempt: Attempt, until: datetime, reason: str) -> None:
         """Give the stream back unharmed and let the whole integration run wait."""
 
+        @failpoints.step("delay")
         def write(conn: Connection) -> None:
+            integrations.hold(conn, [attempt.work.run.integration_id])
             ending = ending_of(attempt.claimed, StreamState.PENDING, attempt=attempt, retry_after=0)
             if streams.end(conn, [ending]):
-                runs.delay(conn, attempt.work.run, until=until, reason=reason)
+                runs.wait_for_provider(conn, attempt.work.run, until=until, reason=reason, planned=True)
 
         self._transact(write)
         self._active.pop(attempt.work.run.id, None)
 
     def _reject(self, attempt: Attempt, reason: str) -> None:
+        @failpoints.step("reject")
         def write(conn: Connection) -> None:
+            integrations.hold(conn, [attempt.work.run.integration_id])
             if streams.end(conn, [ending_of(attempt.claimed, StreamState.ERROR, attempt=attempt, error=reason)]):
                 reject_credentials(conn, attempt.work.run, reason)
 
@@ -243,7 +253,9 @@ class Runner:
             failed=1,
         )
 
+        @failpoints.step("retry")
         def write(conn: Connection) -> None:
+            integrations.hold(conn, [attempt.work.run.integration_id])
             if streams.end(conn, [ending]) and isinstance(error, UnexpectedPayload):
                 quarantine.add(conn, [evidence_of(attempt, error)])
 
@@ -255,26 +267,26 @@ class Runner:
         self._transact(lambda conn: streams.end(conn, [ending]))
 
     def _beat(self) -> None:
-        if time.monotonic() - self._last_beat < HEARTBEAT_SECONDS:
+        if time.monotonic() - self._last_beat < heartbeat_seconds():
             return
         held, works = list(self._held.values()), list(self._active.values())
 
+        @failpoints.step("heartbeat")
         def write(conn: Connection) -> set[UUID]:
+            # From the top down: a deletion goes the same way.
+            alive = runs.extend_leases(conn, [work.run for work in works])
             streams.extend_leases(conn, held, owner=self._owner)
-            return runs.extend_leases(conn, [work.run for work in works])
+            return alive
 
+        follow_clock(self._engine)
         still_mine = self._transact(write)
         self._active = {run_id: work for run_id, work in self._active.items() if run_id in still_mine}
         self._last_beat = time.monotonic()
 
     def _wind_down(self) -> None:
         """Commit what is under way: at the slice's natural end all of it, when stopped what comes within a moment."""
-        stopped_at: float | None = None
-        while self._workers.busy:
-            if self._slice.stopping:
-                stopped_at = stopped_at or time.monotonic()
-                if time.monotonic() - stopped_at > STOP_GRACE_SECONDS:
-                    break
+        # Counted from the stop, not from here: this comes once for every step that is left.
+        while self._workers.busy and self._slice.stopped_for <= STOP_GRACE_SECONDS:
             self._commit(self._workers.collect(timeout=0.5, window=0, limit=GROUP_PAGES))
             self._beat()
 

@@ -14,6 +14,7 @@ class Slice:
     def __init__(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
         self._stopping = threading.Event()
+        self._stopped_at = 0.0
 
     @property
     def over(self) -> bool:
@@ -25,9 +26,16 @@ class Slice:
         """Tell whether work under way should be given back soon, too."""
         return self._stopping.is_set()
 
+    @property
+    def stopped_for(self) -> float:
+        """Tell how many seconds ago it was asked to end, 0 when it was not."""
+        return time.monotonic() - self._stopped_at if self.stopping else 0.0
+
     def stop(self) -> None:
         """End the slice now."""
-        self._stopping.set()
+        if not self.stopping:
+            self._stopped_at = time.monotonic()
+            self._stopping.set()
 
     def sleep(self, seconds: float) -> None:
         """Wait. Raises SliceOver as soon as the slice is asked to end."""

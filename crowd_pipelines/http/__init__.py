@@ -2,6 +2,7 @@
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import (
+    AddressRefused,
     CredentialsRejected,
     Gone,
     ProviderError,
@@ -9,17 +10,20 @@ from crowd_pipelines.http.errors import (
     Retryable,
     UnexpectedPayload,
 )
+from crowd_pipelines.http.guard import Guard
 from crowd_pipelines.http.metering import Meter, metered
 from crowd_pipelines.http.outcomes import Judge, Outcome, Response, Verdict
 from crowd_pipelines.http.pacing import LocalPacer, Pacer, RateLimit
-from crowd_pipelines.http.redaction import RedactingFilter, redact
+from crowd_pipelines.http.redaction import redact
 from crowd_pipelines.http.transport import Limits
 from crowd_pipelines.http.waits import WAIT_HEADERS, WaitHeader, wait_until
 
 __all__ = [
     "WAIT_HEADERS",
+    "AddressRefused",
     "CredentialsRejected",
     "Gone",
+    "Guard",
     "HttpClient",
     "Judge",
     "Limits",
@@ -30,7 +34,6 @@ __all__ = [
     "ProviderError",
     "RateLimit",
     "RateLimited",
-    "RedactingFilter",
     "Response",
     "Retryable",
     "UnexpectedPayload",

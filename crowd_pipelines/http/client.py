@@ -8,14 +8,16 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import tenacity
+from pydantic import SecretStr
 
 from crowd_pipelines.http.errors import Retryable, UnexpectedPayload
+from crowd_pipelines.http.guard import Guard
 from crowd_pipelines.http.metering import count
 from crowd_pipelines.http.outcomes import Judge, Outcome, Response, Verdict, verdict_of
 from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, Clock, Pacer, Refusals, utc_now
 from crowd_pipelines.http.redaction import redact
 from crowd_pipelines.http.redirects import MAX_REDIRECTS, absolute, followed
-from crowd_pipelines.http.transport import Answer, Auth, Limits, Params, Request, Transport
+from crowd_pipelines.http.transport import Answer, Auth, Headers, Limits, Params, Request, Transport
 from crowd_pipelines.http.verdicts import check_body, decoded_body, failure, refusal, response_of
 from crowd_pipelines.http.waits import WAIT_HEADERS, WaitHeader, quota, refused_until, wait_until
 
@@ -37,12 +39,18 @@ class _Patience:
 class HttpClient:
     """Requests with one credential against one provider; safe to use from up to `max_connections` threads.
 
+    Headers, forms and parameters take secrets as they are (`Secret`): they are given out at the socket, and no answer
+    brings them back.
+
     Every request, also a repeated or redirected one, first pays the pacer. Transient failures are tried three times in
     all; a 429 closes its bucket and is waited for in place up to 30 s, three times per call. `sleep` may raise to stop
     the work: what it raises passes through.
 
     With `overall`, every request also pays that bucket, and a refusal for which `is_overall` holds closes it instead of
     the request's own: Discord counts per route and per bot.
+
+    With a `guard` only what it allows is connected to, directly and never through a proxy. Raises AddressRefused for a
+    base URL that it would not allow wherever the host may lead.
     """
 
     def __init__(
@@ -50,9 +58,9 @@ class HttpClient:
         *,
         base_url: str,
         pacer: Pacer,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         auth: Auth | None = None,
-        secrets: Sequence[str] = (),
+        secrets: Sequence[str | SecretStr] = (),
         outcomes: Mapping[int, Outcome] | None = None,
         judge: Judge | None = None,
         wait_headers: Sequence[WaitHeader] = WAIT_HEADERS,
@@ -60,9 +68,12 @@ class HttpClient:
         is_overall: Callable[[Response], bool] = lambda _: False,
         max_connections: int = 10,
         limits: Limits | None = None,
+        guard: Guard | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Clock = utc_now,
     ) -> None:
+        if guard:
+            guard.check(base_url)
         if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
             raise ValueError(f"{redact(base_url)!r} is no address of an API: use one like https://dev.to/api")
         self._base_url = base_url
@@ -81,6 +92,7 @@ class HttpClient:
             secrets=secrets,
             limits=limits or Limits(),
             max_connections=max_connections,
+            guard=guard,
         )
 
     def get(
@@ -89,7 +101,7 @@ class HttpClient:
         params: Params | None = None,
         *,
         bucket: str = "default",
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
     ) -> Response:
         """GET a path below the base URL, or an absolute URL of the same host; raises a ProviderError."""
         url = absolute(self._base_url, path)
@@ -100,15 +112,28 @@ class HttpClient:
         path: str,
         *,
         json: Any = None,
-        form: Mapping[str, str] | None = None,
+        form: Headers | None = None,
         params: Params | None = None,
         bucket: str = "default",
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         repeatable: bool = True,
+        for_credentials: bool = False,
     ) -> Response:
-        """POST JSON or a form; `repeatable=False` sends it once where a second time would harm (a token refresh)."""
+        """POST JSON or a form; `repeatable=False` sends it once where a second time would harm (a token refresh).
+
+        `for_credentials` asks for new ones: nothing of a good answer is shown or kept but what the caller takes.
+        """
         url = absolute(self._base_url, path)
-        request = Request(method="POST", url=url, bucket=bucket, params=params, json=json, form=form, headers=headers)
+        request = Request(
+            method="POST",
+            url=url,
+            bucket=bucket,
+            params=params,
+            json=json,
+            form=form,
+            headers=headers,
+            for_credentials=for_credentials,
+        )
         return self._call(request, attempts=_ATTEMPTS if repeatable else 1)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ ProviderError
 ├── Retryable              try again later; an attempt
 ├── CredentialsRejected    stop the integration run and tell the user
 ├── Gone                   skip this stream and count it
+├── AddressRefused         ask nothing there, and tell the user
 └── UnexpectedPayload      keep the evidence and fail the stream
 """
 
@@ -36,6 +37,10 @@ class CredentialsRejected(ProviderError):
 
 class Gone(ProviderError):
     """The subject of the request does not exist for us: deleted, hidden, or forbidden."""
+
+
+class AddressRefused(ProviderError):
+    """The address that a user gave is not one that we connect to; nothing was sent."""
 
 
 class UnexpectedPayload(ProviderError):

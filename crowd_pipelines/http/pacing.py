@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from crowd_pipelines.http.errors import RateLimited
 from crowd_pipelines.http.waits import LONGEST_WAIT
+from crowd_pipelines.model import clock
 
 LONGEST_WAIT_IN_PLACE = timedelta(seconds=30)
 _FIRST_UNTOLD_WAIT = timedelta(seconds=60)
@@ -15,9 +16,7 @@ _FIRST_UNTOLD_WAIT = timedelta(seconds=60)
 Clock = Callable[[], datetime]
 
 
-def utc_now() -> datetime:
-    """The current moment, aware."""
-    return datetime.now(UTC)
+utc_now = clock.now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,10 @@
 """Redirects stay at the host that was asked: credentials never travel to another one."""
 
 from dataclasses import replace
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from crowd_pipelines.http.errors import UnexpectedPayload
 from crowd_pipelines.http.redaction import redact
@@ -17,7 +20,7 @@ def absolute(base_url: str, path: str) -> str:
     """The URL of a path below the base URL; an absolute URL (a next link) must be of the same host."""
     if not path.startswith(("http://", "https://")):
         return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
-    if _origin(path) != _origin(base_url):
+    if not _same_origin(path, base_url):
         raise UnexpectedPayload(
             f"The provider points to {_shown(path)}, but the credentials are for {_shown(base_url)}. "
             "If both are right, change the API's URL in the configuration."
@@ -31,15 +34,21 @@ def followed(request: Request, answer: Answer) -> Request | None:
     if answer.status not in _REDIRECTS or not location:
         return None
     target = _joined(answer.url, location)
-    if target is None or _origin(target) != _origin(request.url):
+    if target is None or not _same_origin(target, request.url):
         raise UnexpectedPayload(
             f"{request} was redirected to {redact(_shown(target or location), answer.secrets)}, which was not "
             "followed: credentials are only sent to the host they are for. If that is its new address, change the "
             "API's URL.",
             evidence=redact(location, answer.secrets),
         )
-    onward = replace(request, url=target, params=None)
-    return onward if answer.status in _METHOD_KEPT else replace(onward, method="GET", json=None, form=None)
+    if request.method != "GET" and answer.status not in _METHOD_KEPT:
+        # As a GET it would ask for something else, which the provider may well not have: that is no answer to this.
+        raise UnexpectedPayload(
+            f"{request} was redirected with {answer.status}, which drops what it asks and was not followed. "
+            "Check the API's URL.",
+            evidence=redact(location, answer.secrets),
+        )
+    return replace(request, url=target, params=None)
 
 
 def _joined(url: str, location: str) -> str | None:
@@ -49,12 +58,19 @@ def _joined(url: str, location: str) -> str | None:
         return None
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+def _origin(url: str) -> tuple[str | None, str | None, int | None] | None:
+    """By the parser that connections are made by: of `http://a\\@b/`, others say that the host is b, and this one a."""
     try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
-    except ValueError:
+        parts = parse_url(url)
+    except LocationParseError:
         return None
+    return parts.scheme, parts.host, parts.port or _PORTS.get(parts.scheme or "")
+
+
+def _same_origin(url: str, other: str) -> bool:
+    """Tell whether two URLs are of one scheme, host and port."""
+    origin = _origin(url)
+    return origin is not None and origin == _origin(other)
 
 
 def _shown(url: str) -> str:

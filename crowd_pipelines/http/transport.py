@@ -4,18 +4,22 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from pydantic import SecretStr
 from requests.structures import CaseInsensitiveDict
 
 from crowd_pipelines.http.deadline import DeadlineAdapter, answer_within
 from crowd_pipelines.http.errors import CredentialsRejected, ProviderError, Retryable, UnexpectedPayload
+from crowd_pipelines.http.guard import Guard
 from crowd_pipelines.http.metering import count
 from crowd_pipelines.http.redaction import redact, secret_values
+from crowd_pipelines.model.secrets import Secret, masked_bytes, revealed
 
 USER_AGENT = f"crowd-pipelines/{version('crowd-pipelines')}"
 
@@ -37,7 +41,8 @@ _FAILURES: tuple[tuple[frozenset[str], str], ...] = (
 )
 
 Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
-Params = Mapping[str, str | int | float | Sequence[str] | None]
+Headers = Mapping[str, str | SecretStr]
+Params = Mapping[str, str | SecretStr | int | float | Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +57,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to ask; its repr shows neither parameters nor headers, which may carry tokens."""
+    """What to ask; its repr shows neither parameters nor headers, which may carry tokens.
+
+    `for_credentials`: the answer brings credentials; it is taken as it is, and nothing of it is kept as evidence.
+    """
 
     method: str
     url: str
     bucket: str
     params: Params | None = field(default=None, repr=False)
     json: Any = field(default=None, repr=False)
-    form: Mapping[str, str] | None = field(default=None, repr=False)
-    headers: Mapping[str, str] | None = field(default=None, repr=False)
+    form: Headers | None = field(default=None, repr=False)
+    headers: Headers | None = field(default=None, repr=False)
+    for_credentials: bool = False
 
     @property
     def host(self) -> str:
@@ -74,13 +83,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A complete answer; `secrets` are the credentials that were sent to get it."""
+    """A complete answer; `secrets` are the credentials that were sent to get it, which its body does not echo.
+
+    `discreet`: it brings credentials itself, and must not be shown.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     url: str = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: tuple[Secret, ...] = field(repr=False)
+    discreet: bool = False
 
 
 class Transport:
@@ -89,31 +102,39 @@ class Transport:
     def __init__(
         self,
         *,
-        headers: Mapping[str, str] | None,
+        headers: Headers | None,
         auth: Auth | None,
-        secrets: Sequence[str],
+        secrets: Sequence[str | SecretStr],
         limits: Limits,
         max_connections: int,
+        guard: Guard | None,
     ) -> None:
         self._auth = auth or _unchanged
-        self._secrets = tuple(secrets)
+        self._secrets = tuple(Secret(revealed(secret)) for secret in secrets)
+        self._headers = dict(headers or {})
         self._limits = limits
+        self._guard = guard
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
         # Only encodings that are decompressed piece by piece: the size cap must end a bomb early.
         self._session.headers["Accept-Encoding"] = "gzip, deflate"
-        self._session.headers.update(headers or {})
-        adapter = DeadlineAdapter(pool_connections=2, pool_maxsize=max_connections, max_retries=0, pool_block=True)
+        adapter = DeadlineAdapter(
+            guard=guard, pool_connections=2, pool_maxsize=max_connections, max_retries=0, pool_block=True
+        )
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
     def send(self, request: Request) -> Answer:
-        """Send once; raises Retryable for the network, UnexpectedPayload for size, CredentialsRejected for headers."""
+        """Send once; raises Retryable for the network, UnexpectedPayload for size, CredentialsRejected for headers.
+
+        Raises AddressRefused where there is a guard that does not let it connect.
+        """
         prepared = self._prepare(request)
         secrets = (
             *self._secrets,
             *secret_values(prepared.headers.items()),
             *secret_values((request.form or {}).items()),
+            *secret_values((name, value) for name, value in (request.params or {}).items() if _is_secret(value)),
         )
         # The error is raised after the handler: chained, it would carry the URL with its query into tracebacks.
         try:
@@ -134,10 +155,10 @@ class Transport:
                 requests.Request(
                     request.method,
                     request.url,
-                    params=request.params,
+                    params=revealed(request.params),
                     json=request.json,
-                    data=request.form,
-                    headers=request.headers,
+                    data=revealed(request.form),
+                    headers=revealed(CaseInsensitiveDict({**self._headers, **(request.headers or {})})),
                     # Never None: requests would then look for credentials in ~/.netrc and overwrite ours.
                     auth=self._auth,
                 )
@@ -152,7 +173,7 @@ class Transport:
             problem = _unsendable(request)
         raise problem
 
-    def _exchange(self, prepared: requests.PreparedRequest, request: Request, secrets: tuple[str, ...]) -> Answer:
+    def _exchange(self, prepared: requests.PreparedRequest, request: Request, secrets: tuple[Secret, ...]) -> Answer:
         limits, url = self._limits, prepared.url or request.url
         settings = self._session.merge_environment_settings(url, {}, True, None, None)
         count(requests=1)
@@ -165,18 +186,27 @@ class Transport:
                 # "or True": no environment variable switches the verification off.
                 verify=settings["verify"] or True,
                 cert=settings["cert"],
-                proxies=settings["proxies"],
+                # A proxy resolves names itself, so that nobody would know where a guarded host leads.
+                proxies={} if self._guard else settings["proxies"],
             )
             try:
                 body = self._read(response, deadline=deadline, request=request, secrets=secrets)
             finally:
                 count(received_bytes=response.raw.tell())
                 response.close()
-        headers = CaseInsensitiveDict(response.headers)
-        return Answer(status=response.status_code, headers=headers, body=body, url=url, secrets=secrets)
+        discreet = request.for_credentials and response.status_code < HTTPStatus.BAD_REQUEST
+        return Answer(
+            status=response.status_code,
+            headers=CaseInsensitiveDict(response.headers),
+            # Whatever echoes the request, records and next links included, does not bring a credential into the store.
+            body=body if discreet else masked_bytes(body, secrets),
+            url=url,
+            secrets=secrets,
+            discreet=discreet,
+        )
 
     def _read(
-        self, response: requests.Response, *, deadline: float, request: Request, secrets: tuple[str, ...]
+        self, response: requests.Response, *, deadline: float, request: Request, secrets: tuple[Secret, ...]
     ) -> bytes:
         body = bytearray()
         # read1 hands over what has arrived; read and iter_content would block until a whole chunk is there.
@@ -186,11 +216,17 @@ class Transport:
                 raise UnexpectedPayload(
                     f"{request} answered with more than {self._limits.body_bytes:,} bytes, which were not kept. "
                     "Ask for smaller pages.",
-                    evidence=redact(body[:_CHUNK_BYTES].decode("utf-8", "replace"), secrets),
+                    evidence=""
+                    if request.for_credentials
+                    else redact(body[:_CHUNK_BYTES].decode("utf-8", "replace"), secrets),
                 )
             if time.monotonic() > deadline:
                 raise TimeoutError
         return bytes(body)
+
+
+def _is_secret(value: object) -> TypeGuard[SecretStr]:
+    return isinstance(value, SecretStr)
 
 
 def _unchanged(prepared: requests.PreparedRequest) -> requests.PreparedRequest:

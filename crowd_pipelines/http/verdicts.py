@@ -3,6 +3,8 @@
 from datetime import datetime
 from http import HTTPStatus
 
+from requests.structures import CaseInsensitiveDict
+
 from crowd_pipelines.http.errors import (
     CredentialsRejected,
     Gone,
@@ -15,6 +17,7 @@ from crowd_pipelines.http.outcomes import Outcome, Response, Verdict
 from crowd_pipelines.http.payload import Decoded, decode
 from crowd_pipelines.http.redaction import redact
 from crowd_pipelines.http.transport import Answer, Request
+from crowd_pipelines.model.secrets import masked
 
 _EXCERPT = 200
 
@@ -26,18 +29,15 @@ def decoded_body(answer: Answer) -> Decoded:
 
 def response_of(answer: Answer, body: Decoded) -> Response:
     """The answer as integrations see it."""
+    headers = CaseInsensitiveDict({name: masked(value, answer.secrets) for name, value in answer.headers.items()})
     url = redact(answer.url, answer.secrets)
-    return Response(status=answer.status, url=url, headers=answer.headers, json=body.value)
+    return Response(status=answer.status, url=url, headers=headers, json=body.value)
 
 
 def check_body(body: Decoded, request: Request, answer: Answer) -> None:
-    """Raise Retryable for a good answer without proper JSON, UnexpectedPayload where repeating will not help."""
-    if body.defect is None or answer.status == HTTPStatus.NOT_MODIFIED:
-        return
-    told = _told(request, answer, body.defect)
-    if body.hopeless:
-        raise UnexpectedPayload(f"{told} The evidence is kept.", evidence=_evidence(answer))
-    raise Retryable(f"{told} It will be tried again.")
+    """Raise Retryable for a good answer without proper JSON."""
+    if body.defect is not None and answer.status != HTTPStatus.NOT_MODIFIED:
+        raise Retryable(f"{_told(request, answer, body.defect)} It will be tried again.")
 
 
 def failure(verdict: Verdict, request: Request, answer: Answer) -> ProviderError:
@@ -74,6 +74,8 @@ def _told(request: Request, answer: Answer, instead: str = "") -> str:
 
 
 def _evidence(answer: Answer) -> str:
+    if answer.discreet:
+        return ""
     return redact(answer.body[:65_536].decode("utf-8", "replace"), answer.secrets)
 
 

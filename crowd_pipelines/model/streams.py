@@ -18,8 +18,8 @@ Json = Mapping[str, Any]
 class Stream(BaseModel):
     """One page of one thing to fetch. Every platform makes a union of its subclasses, discriminated by `kind`.
 
-    A subclass declares `kind` as a `Literal`: it is stored, so it outlives the class's name. All fields together
-    identify the stream within its integration run; the same stream twice is one.
+    A subclass declares `kind` as a `Literal`: it is stored, so it outlives the class's name. All fields together, but
+    for those that are `carried`, identify the stream within its integration run; the same stream twice is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +31,9 @@ class Stream(BaseModel):
 
     owed: ClassVar[bool] = False
     """Nothing but the stream itself leads to what it reads: if it fails for good, the next check takes it up."""
+
+    carried: ClassVar[frozenset[str]] = frozenset()
+    """Fields that a page hands on to the next one, and that do not say where that is: a count, a mark."""
 
     @property
     def label(self) -> str:
@@ -44,9 +47,10 @@ class Stream(BaseModel):
 
     @property
     def key(self) -> str:
-        """A hash of kind, parameters and cursor: unique per integration run, so that loops vanish at insert."""
+        """A hash of kind and parameters but for what is carried: unique per integration run, so that circles show."""
         # Not cached: `model_copy`, which makes the next page, would copy the hash of this one.
-        text = json.dumps([self.kind, self.parameters], sort_keys=True, separators=(",", ":"))
+        place = self.model_dump(mode="json", exclude={"kind", *self.carried})
+        text = json.dumps([self.kind, place], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from crowd_pipelines.sandbox.faults import Fault, FaultKind
 from crowd_pipelines.sandbox.messages import HTML, JSON, TEXT, Request, Response, encode
 from crowd_pipelines.sandbox.platform import SimulatedPlatform
+from crowd_pipelines.sandbox.recoding import recoded
 
 FOREVER = 24 * 3600.0
 ERROR_PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
@@ -25,7 +26,7 @@ class Manner(StrEnum):
     PART = "part"  # the first `sent` bytes of the body, then the end of the connection
     RESET = "reset"  # the same, but the end is a reset
     SILENT = "silent"  # nothing at all
-    SLOW = "slow"  # `chunk` bytes at a time
+    SLOW = "slow"  # `chunk` bytes at a time, once `sent` bytes of the body are out, or from the first of the head on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,7 @@ def _slow(order: Order) -> Delivery:
     return Delivery(
         response=order.response,
         manner=Manner.SLOW,
+        sent=0 if order.fault.halfway else None,
         chunk=order.fault.size or 1,
         pause=_seconds(order.fault, 0.05),
     )
@@ -183,6 +185,14 @@ def _bomb(size: int) -> bytes:
     return b"".join((*parts, squeeze.compress(blanks[:rest]), squeeze.flush()))
 
 
+def _flood(order: Order) -> Delivery:
+    return Delivery(response=replace(order.response, body=b" " * (order.fault.size or 64 * 2**20)))
+
+
+def _recode(order: Order) -> Delivery:
+    return Delivery(response=replace(order.response, body=recoded(order.response.body, order.fault.what)))
+
+
 def _seconds(fault: Fault, default: float) -> float:
     return default if fault.seconds is None else fault.seconds
 
@@ -203,4 +213,7 @@ _EFFECTS: dict[FaultKind, Callable[[Order], Delivery]] = {
     FaultKind.REWRITE: _whole,  # the answer is already one to the rewritten request
     FaultKind.REPLACE: _replace,
     FaultKind.GZIP_BOMB: _gzip_bomb,
+    FaultKind.FLOOD: _flood,
+    FaultKind.REPLAY: _whole,  # the answer is one of those before, see World.exchange
+    FaultKind.RECODE: _recode,
 }

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from crowd_pipelines.sandbox.messages import Request
+from crowd_pipelines.sandbox.messages import Request, Response
 
 
 class FaultKind(StrEnum):
@@ -22,7 +22,7 @@ class FaultKind(StrEnum):
     TRUNCATED = "truncated"  # half of the body, then the connection closes
     WRONG_CONTENT_TYPE = "wrong_content_type"  # an HTML page with status 200
     RESET = "reset"  # the connection is reset, before or `halfway` through the answer
-    SLOW = "slow"  # `size` bytes at a time, `seconds` apart
+    SLOW = "slow"  # `size` bytes at a time, `seconds` apart; `halfway`: only the body
     EMPTY = "empty"  # 200 (or `status`) without a body
     STALE = "stale"  # an older version of the body, as an edge cache keeps it
     REDIRECT_LOOP = "redirect_loop"  # 302 to itself (or to `location`)
@@ -30,6 +30,9 @@ class FaultKind(StrEnum):
     REWRITE = "rewrite"  # answers as if asked with other query parameters (`query`)
     REPLACE = "replace"  # answers with `status`, `body`, `content_type`, `headers`
     GZIP_BOMB = "gzip_bomb"  # `size` bytes of blanks, sent as a few kilobytes
+    FLOOD = "flood"  # `size` bytes of blanks, sent as they are
+    REPLAY = "replay"  # the first `size` answers that it met (or one), again and again: pages that lead in a circle
+    RECODE = "recode"  # the same answer in other bytes; `what` says which (see recoding.py)
 
 
 class Fault(BaseModel):
@@ -88,6 +91,8 @@ class ArmedFault:
         self.met = 0
         self.fired = 0
         self._dice = random.Random(fault.seed)
+        self._kept: list[Response] = []
+        self._replayed = itertools.count()
 
     def claim(self) -> bool:
         """Counts a request that the fault concerns; True when the fault takes it."""
@@ -100,6 +105,14 @@ class ArmedFault:
 
     def _turn(self) -> bool:
         return self.met > self.fault.after and (self.met - self.fault.after) % self.fault.every == 0
+
+    def replay(self, response: Response) -> Response:
+        """The answer itself while there are too few to be repeated, then those before it in turn."""
+        size = self.fault.size or 1
+        if len(self._kept) < size:
+            self._kept.append(response)
+            return response
+        return self._kept[next(self._replayed) % size]
 
     def as_json(self) -> dict[str, Any]:
         ordered = self.fault.model_dump(mode="json", exclude_defaults=True)

@@ -24,7 +24,8 @@ def send(connection: socket.socket, delivery: Delivery, *, method: str) -> bool:
             connection.sendall(head + body)
             return True
         case Manner.SLOW:
-            return _send_slowly(connection, head + body, delivery)
+            at_once = 0 if delivery.sent is None else len(head) + delivery.sent
+            return _send_slowly(connection, head + body, delivery, at_once=at_once)
         case Manner.PART:
             connection.sendall(head + body[: delivery.sent])
         case Manner.RESET:
@@ -51,8 +52,9 @@ def _phrase(status: int) -> str:
         return "Unknown"
 
 
-def _send_slowly(connection: socket.socket, data: bytes, delivery: Delivery) -> bool:
-    for start in range(0, len(data), delivery.chunk):
+def _send_slowly(connection: socket.socket, data: bytes, delivery: Delivery, *, at_once: int) -> bool:
+    connection.sendall(data[:at_once])
+    for start in range(at_once, len(data), delivery.chunk):
         connection.sendall(data[start : start + delivery.chunk])
         if _hung_up_within(connection, delivery.pause):
             return False

@@ -9,6 +9,7 @@ from crowd_pipelines.sandbox.effects import Delivery, Order, rewritten, spoiled
 from crowd_pipelines.sandbox.faults import ArmedFault, Fault, FaultBook, FaultKind
 from crowd_pipelines.sandbox.messages import Request, Response
 from crowd_pipelines.sandbox.platform import ChangeRefused, SimulatedPlatform
+from crowd_pipelines.sandbox.recoding import recoded
 from crowd_pipelines.sandbox.requestlog import RequestLog
 
 
@@ -40,6 +41,8 @@ class World:
         if fault.kind is FaultKind.POISON:
             for platform in concerned:
                 platform.poison([], fault.what)
+        if fault.kind is FaultKind.RECODE:
+            recoded(b"{}", fault.what)
         return self.faults.arm(fault)
 
     def exchange(self, platform: SimulatedPlatform, request: Request) -> Delivery:
@@ -47,6 +50,8 @@ class World:
         asked = rewritten(armed.fault, request) if armed else request
         with platform.lock:
             response = platform.answer(asked)
+            if armed and armed.fault.kind is FaultKind.REPLAY:
+                response = armed.replay(response)
         armed, response = self._through_edge(armed, request, response)
         delivery = Delivery(response=response)
         if armed:

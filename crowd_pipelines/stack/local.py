@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from crowd_pipelines import private
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines.settings import Settings
+from crowd_pipelines.stack.keyfile import KeyFile
 from crowd_pipelines.stack.processes import Service, StackError, answers, free_port, inherited
 from crowd_pipelines.store import database, migrations
 from crowd_pipelines.store.embedded import EmbeddedPostgres
-from crowd_pipelines.store.vault import Vault, new_key
+from crowd_pipelines.store.vault import Vault
 
 WEBSERVER_SECONDS = 90
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -23,8 +26,9 @@ class Installation:
     """Where everything of an installation is: as the environment says, else in the state folder."""
 
     settings: Settings
-    database_url: str
-    dagster_database_url: str
+    database_url: Secret
+    dagster_database_url: Secret
+    server: EmbeddedPostgres | None = None
 
     @property
     def home(self) -> Path:
@@ -32,22 +36,27 @@ class Installation:
         return self.settings.home.absolute()
 
     @property
-    def encryption_key(self) -> str:
+    def keyfile(self) -> KeyFile | None:
+        """Where the key is that an embedded database has for itself; None where the environment gives one."""
+        own = self.settings.database_url is None and self.settings.encryption_key is None
+        return KeyFile(self.home / "encryption.key") if own else None
+
+    @property
+    def encryption_key(self) -> Secret:
         """The key that seals credentials. An embedded database's is made at first use.
 
         Raises SettingsError when it is not set, VaultError when it is no key.
         """
-        own = self.settings.database_url is None and self.settings.encryption_key is None
-        key = _own_key(self.home) if own else self.settings.require_encryption_key()
+        key = self.keyfile.read() if self.keyfile else self.settings.require_encryption_key()
         Vault(key)  # whoever gets it may be a process that could only fail later, and less clearly
         return key
 
     def dagster_environment(self) -> dict[str, str]:
         """Return the variables that Dagster's processes need to find the installation."""
         return {
-            "CROWD_DATABASE_URL": self.database_url,
-            "CROWD_DAGSTER_DATABASE_URL": self.dagster_database_url,
-            "CROWD_ENCRYPTION_KEY": self.encryption_key,
+            "CROWD_DATABASE_URL": self.database_url.get_secret_value(),
+            "CROWD_DAGSTER_DATABASE_URL": self.dagster_database_url.get_secret_value(),
+            "CROWD_ENCRYPTION_KEY": self.encryption_key.get_secret_value(),
             "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(_dagster_home(self.home)),
         }
 
@@ -62,16 +71,15 @@ def installation(settings: Settings) -> Iterator[Installation]:
         url = settings.require_database_url()
         own = settings.dagster_database_url
         # Dagster's tables have names of their own, so one database can hold both.
-        dagster_url = database.dagster_url(own.get_secret_value() if own else url)
+        dagster_url = Secret(database.dagster_url(own or url))
         yield Installation(settings=settings, database_url=url, dagster_database_url=dagster_url)
         return
-    home = settings.home.absolute()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home = private.folder(settings.home.absolute())
     server = EmbeddedPostgres.at(home)
     try:
-        url = server.start()
-        dagster_url = database.dagster_url(server.url("dagster"))
-        yield Installation(settings=settings, database_url=url, dagster_database_url=dagster_url)
+        url = Secret(server.start())
+        dagster_url = Secret(database.dagster_url(server.url("dagster")))
+        yield Installation(settings=settings, database_url=url, dagster_database_url=dagster_url, server=server)
     finally:
         server.stop()
 
@@ -79,6 +87,7 @@ def installation(settings: Settings) -> Iterator[Installation]:
 @contextmanager
 def dagster(installed: Installation, *, port: int | None = None) -> Iterator[str]:
     """Run webserver, daemon and code location; yields the address of the UI."""
+    private.close_all(private.folder(installed.home))
     chosen = free_port(port or 3000)
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(chosen)]
     command += ["-m", "crowd_pipelines.definitions"]
@@ -95,20 +104,9 @@ def migrate(installed: Installation) -> None:
     migrations.upgrade(installed.database_url)
 
 
-def _own_key(home: Path) -> str:
-    """Return the state folder's encryption key, made at first use."""
-    path = home / "encryption.key"
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(new_key())
-    return path.read_text().strip()
-
-
 def _dagster_home(home: Path) -> Path:
     """Return a Dagster home with the instance's settings in it."""
-    folder = home / "dagster"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = private.folder(home / "dagster")
     for candidate in (Path.cwd() / "dagster.yaml", _CHECKOUT / "dagster.yaml"):
         if candidate.exists():
             shutil.copyfile(candidate, folder / "dagster.yaml")

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 from urllib.request import ProxyHandler, build_opener
 
+from crowd_pipelines import private
 from crowd_pipelines.stack.supervise import GRACE_SECONDS
 
 _DIRECT = build_opener(ProxyHandler({}))
@@ -43,8 +44,8 @@ class Service:
     ) -> None:
         self.name = name
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(log, "ab", opener=private.opener) as output:
             self._logged_before = output.tell()
             # A session of its own: Ctrl-C in the terminal is for us to pass on, in order.
             self._process = subprocess.Popen(
@@ -142,8 +143,7 @@ def stopped_by_signals() -> Iterator[None]:
 @contextmanager
 def alone(folder: Path, what: str) -> Iterator[None]:
     """Keep others out of a state folder, made if it is not there. Raises StackError when one is in it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (private.folder(folder) / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

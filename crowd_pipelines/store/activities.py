@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Row, func, select, true, update
 
 from crowd_pipelines.model.records import Activity, Member
 from crowd_pipelines.model.streams import (
@@ -20,11 +21,12 @@ from crowd_pipelines.model.streams import (
     UpsertMembers,
 )
 from crowd_pipelines.store import members as member_store
-from crowd_pipelines.store import reach
+from crowd_pipelines.store import reach, traces
 from crowd_pipelines.store.database import encode, portions, query
 from crowd_pipelines.store.members import IdentityKey, MemberRow, Resolved
 from crowd_pipelines.store.reach import Observed
 from crowd_pipelines.store.schema import activities as table
+from crowd_pipelines.store.traces import Words
 
 T = TypeVar("T")
 
@@ -41,10 +43,11 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was new, per integration."""
+    """What was new, per integration, and whose records were left out: they were erased."""
 
     activities: Counter[UUID]
     members: Counter[UUID]
+    left_out: frozenset[IdentityKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,37 +78,43 @@ def write(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords], *, pr
     return Written(
         activities=Counter(change.integration_id for change in changes if change.added),
         members=Counter(_newcomers(upserts, resolved).values()),
+        left_out=frozenset((member.platform, member.key) for _, member in upserts) - resolved.keys(),
     )
 
 
-def link_late(conn: Connection, tenant_id: UUID, platform: str, *, since: datetime) -> None:
-    """Tie children added since then whose parents were committed by others at the same moment."""
+def link_late(conn: Connection, tenant_id: UUID, platform: str, *, since: datetime | None) -> None:
+    """Tie children added since then (None: ever) whose parents were committed by others at the same moment."""
     orphans = select(table.c.id).where(
         table.c.tenant_id == tenant_id,
         table.c.platform == platform,
         table.c.parent_id.is_(None),
         table.c.source_parent_id.is_not(None),
-        table.c.created_at >= since - timedelta(minutes=10),
+        table.c.created_at >= since - timedelta(minutes=10) if since else true(),
     )
     _link(conn, children=list(conn.scalars(orphans)), parents=[])
 
 
+def people_of(operations: Iterable[Operation]) -> Iterator[Member]:
+    """Yield whom operations want stored: one for each activity and each member."""
+    for operation in operations:
+        match operation:
+            case UpsertActivities(activities=activities):
+                yield from (activity.member for activity in activities)
+            case UpsertMembers(members=members):
+                yield from members
+
+
 def _upserts(pages: Sequence[PageRecords]) -> Iterator[tuple[UUID, Member]]:
     for page in pages:
-        for operation in page.operations:
-            match operation:
-                case UpsertActivities(activities=activities):
-                    yield from ((page.integration_id, activity.member) for activity in activities)
-                case UpsertMembers(members=members):
-                    yield from ((page.integration_id, member) for member in members)
+        yield from ((page.integration_id, member) for member in people_of(page.operations))
 
 
 def _newcomers(upserts: Iterable[tuple[UUID, Member]], resolved: Mapping[IdentityKey, Resolved]) -> dict[UUID, UUID]:
     """Return the integration that brought each new member."""
     found: dict[UUID, UUID] = {}
     for integration_id, member in upserts:
-        who = resolved[member.platform, member.key]
-        if who.added:
+        who = resolved.get((member.platform, member.key))
+        if who and who.added:
             found.setdefault(who.member_id, integration_id)
     return found
 
@@ -119,13 +128,15 @@ def _write_activities(
         for page in pages
         for operation in page.of(UpsertActivities)
         for activity in operation.activities
+        if (activity.member.platform, activity.member.key) in resolved
     }
+    erased = _erased_words(conn, tenant_id, [activity for _, activity in distinct.values()])
     # In order, so that writers do not wait for each other in circles.
     ordered = [distinct[key] for key in sorted(distinct)]
     changes: list[Change] = []
     for portion in portions(ordered):
         rows = [
-            _row(activity, integration_id, resolved[activity.member.platform, activity.member.key])
+            _row(activity, integration_id, resolved[activity.member.platform, activity.member.key], erased)
             for integration_id, activity in portion
         ]
         changes += _write_rows(conn, tenant_id, rows)
@@ -139,11 +150,19 @@ def _write_rows(conn: Connection, tenant_id: UUID, rows: Sequence[Mapping[str, A
         children=[row.id for row in changed if row.orphan],
         parents=[row.id for row in changed if row.added],
     )
-    return [
-        Change(row.integration_id, row.member_id, row.timestamp, row.added, row.gained)
-        for row in changed
-        if row.added or row.gained
-    ]
+    return [change for row in changed for change in _changes(row)]
+
+
+def _changes(row: Row[Any]) -> Iterator[Change]:
+    """Yield what members gain by a written activity, and who loses it when it turns out to be another's."""
+    change = partial(Change, row.integration_id, timestamp=row.timestamp)
+    if row.added:
+        yield change(row.member_id, added=True, gained=row.score)
+    elif row.member_before not in {None, row.member_id}:
+        yield change(row.member_before, added=False, gained=-row.score_before)
+        yield change(row.member_id, added=False, gained=row.score)
+    elif row.member_before and row.score != row.score_before:
+        yield change(row.member_id, added=False, gained=row.score - row.score_before)
 
 
 def _link(conn: Connection, *, children: Sequence[UUID], parents: Sequence[UUID]) -> None:
@@ -157,12 +176,14 @@ def _write_members(
     seen: Iterable[Member],
     *,
     resolved: Mapping[IdentityKey, Resolved],
-    changes: Iterable[Change],
+    changes: Sequence[Change],
     priority: Sequence[str],
 ) -> None:
     ids = {who.member_id for who in resolved.values()}
-    known = member_store.load(conn, sorted(who.member_id for who in resolved.values() if not who.added))
-    rows = {id_: known.get(id_) or MemberRow(id=id_) for id_ in ids}
+    # An activity that turns out to be another's concerns somebody who is not on the page.
+    strangers = {who.member_id for who in resolved.values() if who.added}
+    known = member_store.load(conn, sorted((ids | {change.member_id for change in changes}) - strangers))
+    rows = {**known, **{id_: known.get(id_) or MemberRow(id=id_) for id_ in ids}}
     belonging = []
     last: dict[tuple[UUID, str], Member] = {}
     for member in seen:
@@ -174,7 +195,7 @@ def _write_members(
             last[who.member_id, member.platform] = member
     for change in changes:
         row = rows[change.member_id]
-        joined_at = member_store.earliest(row.joined_at, change.timestamp) if change.added else row.joined_at
+        joined_at = member_store.earliest(row.joined_at, change.timestamp) if change.gained > 0 else row.joined_at
         rows[row.id] = replace(row, score=row.score + change.gained, joined_at=joined_at)
     member_store.write(conn, tenant_id, [row for id_, row in rows.items() if row != known.get(id_)])
     reach.observe(conn, _reaches(last))
@@ -221,7 +242,15 @@ def _rename_channels(conn: Connection, pages: Sequence[PageRecords]) -> None:
             )
 
 
-def _row(activity: Activity, integration_id: UUID, who: Resolved) -> dict[str, Any]:
+def _erased_words(conn: Connection, tenant_id: UUID, wanted: Sequence[Activity]) -> Words:
+    """Return the names and ids of erased people that other people's activities carry: who reacted, who was asked."""
+    if not wanted or not traces.has_erased(conn, tenant_id):
+        return Words()
+    words = [(activity.platform, word) for activity in wanted for word in traces.words_of(activity.attributes)]
+    return traces.erased_words(conn, tenant_id, words)
+
+
+def _row(activity: Activity, integration_id: UUID, who: Resolved, erased: Words) -> dict[str, Any]:
     return {
         "integration_id": str(integration_id),
         "member_id": str(who.member_id),
@@ -238,7 +267,7 @@ def _row(activity: Activity, integration_id: UUID, who: Resolved) -> dict[str, A
         "url": activity.url,
         "channel": activity.channel,
         "channel_id": activity.channel_id,
-        "attributes": activity.attributes,
+        "attributes": traces.without(activity.attributes, erased) if erased else activity.attributes,
         "score": activity.type.score,
         "is_contribution": activity.type.is_contribution,
     }

@@ -1,8 +1,10 @@
 """Connections: one engine per process, and the URL in the form each driver wants."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
@@ -10,10 +12,15 @@ from typing import Any, TypeVar
 import psycopg
 import tenacity
 from psycopg.types.json import Jsonb
+from pydantic import SecretStr
 from sqlalchemy import URL, Connection, Engine, Executable, Row, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
+from crowd_pipelines import failpoints
+from crowd_pipelines.model import clock
+from crowd_pipelines.model.secrets import revealed
 from crowd_pipelines.model.text import clean_json
+from crowd_pipelines.store.leases import lease_seconds
 
 T = TypeVar("T")
 
@@ -24,8 +31,18 @@ STATEMENT_ROWS = 1_000
 PATIENCE_SECONDS = 150
 """How long work waits for a database that went away; restarts and failovers take about that."""
 
+BRIEF_PATIENCE_SECONDS = 20
+"""How long somebody waits who is asked again soon anyway: a sensor or a schedule, which Dagster gives 60 s, and whose
+threads in the code server others need."""
+
 _CONFLICTS = ("40001", "40P01")
 """SQLSTATEs of a lost race (serialization failure, deadlock): the transaction may simply be repeated."""
+
+_READ_ONLY = "25006"
+
+_OUT_OF_SERVICE = ("25P03", "57P01", "57P02", "57P03", "53100", "53300", "53400", _READ_ONLY)
+"""SQLSTATEs of a server that ended a transaction whose client was silent; of one that shuts down, crashed or starts; of
+a full disk, too many connections or another limit reached; of one that has become a standby."""
 
 _CONFLICTING_PARENT = "fk_activities_parent_id"
 """Violated only when another transaction added the same parent at the same moment: then it has the other's id."""
@@ -35,10 +52,10 @@ class DatabaseUnavailable(Exception):
     """The database cannot be reached; the message says which and what to check."""
 
 
-def engine_url(url: str) -> URL:
+def engine_url(url: str | SecretStr) -> URL:
     """Return `url` for psycopg 3, whatever driver it names. Raises DatabaseUnavailable when it is no URL."""
     try:
-        parsed = make_url(url)
+        parsed = make_url(revealed(url))
     except ArgumentError:
         raise DatabaseUnavailable(
             "CROWD_DATABASE_URL is no database URL; give postgresql://user:password@host/database"
@@ -50,17 +67,20 @@ def engine_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def dagster_url(url: str) -> str:
+def dagster_url(url: str | SecretStr) -> str:
     """Return `url` as Dagster's storage needs it: a bare postgresql:// means psycopg 3 to SQLAlchemy 2.1."""
     return engine_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
 
 
-def create(url: str, *, pool_size: int = 10) -> Engine:
+def create(url: str | SecretStr, *, pool_size: int = 10) -> Engine:
     """Return an engine whose sessions are in UTC.
 
     Connections are not pinged before use, which would cost a round trip each time: `transact` replaces dead ones.
+    A transaction whose client is silent for a lease is ended by the server: a frozen worker must not go on holding the
+    locks on what its successor has to write.
     """
-    return create_engine(
+    silence = f"-c idle_in_transaction_session_timeout={round(lease_seconds() * 1000)}"
+    engine = create_engine(
         engine_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -69,10 +89,12 @@ def create(url: str, *, pool_size: int = 10) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": 10,
-            "options": "-c timezone=UTC -c jit=off",
+            "options": f"-c timezone=UTC -c jit=off {silence}",
             "application_name": "crowd_pipelines",
         },
     )
+    failpoints.arm(engine)
+    return engine
 
 
 OLDEST_SERVER = 15
@@ -97,17 +119,35 @@ def check(engine: Engine) -> None:
         )
 
 
-def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """Run `work` in one transaction: again when it lost a race, and while the database is away for a moment.
+def current_time(conn: Connection) -> datetime:
+    """Return what time it is, by the clock that counts; in UTC."""
+    moment: datetime = conn.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment.astimezone(UTC)
+
+
+def follow_clock(engine: Engine) -> None:
+    """Let this process go by the database's clock from now on; see `model.clock`."""
+
+    def ask(conn: Connection) -> None:
+        asked_at = time.monotonic()
+        clock.set_by(current_time(conn), asked_at=asked_at)
+
+    transact(engine, ask)
+
+
+def transact(engine: Engine, work: Callable[[Connection], T], *, patience: float = PATIENCE_SECONDS) -> T:
+    """Run `work` in one transaction: again when it lost a race, and for `patience` s while the database is away.
 
     Work must bear repetition: when a connection breaks during COMMIT, nobody knows whether it went through.
     """
 
     def attempt() -> T:
         with engine.begin() as connection:
-            return work(connection)
+            result = work(connection)
+        failpoints.committed()
+        return result
 
-    return _patiently(attempt)
+    return _patiently(engine, attempt, patience=patience)
 
 
 def execute(engine: Engine, statement: Executable, arguments: Mapping[str, Any]) -> Sequence[Row[Any]]:
@@ -120,14 +160,21 @@ def execute(engine: Engine, statement: Executable, arguments: Mapping[str, Any])
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             return connection.execute(statement, arguments).all()
 
-    return _patiently(attempt)
+    return _patiently(engine, attempt)
 
 
-def _patiently(attempt: Callable[[], T]) -> T:
+def _patiently(engine: Engine, attempt: Callable[[], T], *, patience: float = PATIENCE_SECONDS) -> T:
+    def renew_sessions(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if error is not None and _sqlstate(error) == _READ_ONLY:
+            # These lead to a server that another one has replaced: an address asked anew leads to that one.
+            engine.dispose()
+
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lost_race) | tenacity.retry_if_exception(connection_lost),
+        retry=tenacity.retry_if_exception(lost_race) | tenacity.retry_if_exception(out_of_service),
         wait=tenacity.wait_random_exponential(multiplier=0.05, max=5),
-        stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+        stop=tenacity.stop_after_delay(patience),
+        before_sleep=renew_sessions,
         reraise=True,
     )(attempt)
 
@@ -139,23 +186,30 @@ def lost_race(error: BaseException) -> bool:
     return error.orig.sqlstate in _CONFLICTS or error.orig.diag.constraint_name == _CONFLICTING_PARENT
 
 
-def connection_lost(error: BaseException) -> bool:
-    """Tell whether a transaction failed because the server or the connection to it went away."""
-    if not isinstance(error, OperationalError | InterfaceError):
-        # A value that the driver refuses, say, has no SQLSTATE either, and will not become better by waiting.
-        return isinstance(error, DBAPIError) and error.connection_invalidated
-    state = getattr(error.orig, "sqlstate", None)
-    # 57P0x: shutdown, crash or restart; 53300: too many connections; 08xxx and none: the connection itself.
-    return error.connection_invalidated or state is None or state[:2] == "08" or state in _GOING_AWAY
+def out_of_service(error: BaseException) -> bool:
+    """Tell whether a transaction failed because the server cannot serve for now, whatever it was asked for.
+
+    It went away or the connection to it did, it has no connection or no disk space left, or it only reads since a
+    failover. That passes, and says nothing about what was to be written.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    state = _sqlstate(error)
+    if error.connection_invalidated or state in _OUT_OF_SERVICE or (state or "")[:2] == "08":
+        return True
+    # A value that the driver refuses has no SQLSTATE either, and will not become better by waiting.
+    return state is None and isinstance(error, OperationalError | InterfaceError)
 
 
-_GOING_AWAY = ("57P01", "57P02", "57P03", "53300")
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
 
 
 @cache
 def query(name: str) -> TextClause:
     """Return the statement in `sql/<name>.sql`."""
-    return text(resources.files("crowd_pipelines.store").joinpath(f"sql/{name}.sql").read_text("utf-8"))
+    statement = text(resources.files("crowd_pipelines.store").joinpath(f"sql/{name}.sql").read_text("utf-8"))
+    return statement.execution_options(query=name)
 
 
 def portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from psycopg import sql
 
+from crowd_pipelines import private
 from crowd_pipelines.store.postgres_server import PostgresServer
 from crowd_pipelines.store.postgres_wheel import EmbeddedPostgresError
 
@@ -42,7 +43,7 @@ class EmbeddedPostgres:
         Raises EmbeddedPostgresError.
         """
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.folder(self._folder)
             with self._locked():
                 self._make_databases(fresh=fresh)
                 self._mark_in_use()
@@ -61,6 +62,24 @@ class EmbeddedPostgres:
             self._release()
             if force or not self._used_by_others():
                 self._server.end()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from using the server, who wait meanwhile. Raises EmbeddedPostgresError when somebody does."""
+        if self._in_use is None:
+            raise EmbeddedPostgresError(f"The embedded PostgreSQL under {self._folder} was not started yet.")
+        try:
+            fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # The attempt may have cost us our own mark.
+            fcntl.flock(self._in_use, fcntl.LOCK_SH)
+            raise EmbeddedPostgresError(
+                f"The installation in {self._folder} is in use by another command; stop that one (`up`, say) first."
+            ) from None
+        try:
+            yield
+        finally:
+            fcntl.flock(self._in_use, fcntl.LOCK_SH)
 
     def url(self, database: str) -> str:
         """Names the port, because libpq would otherwise take it from the caller's PGPORT."""

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +40,7 @@ class IntegrationRecord:
     limit_last_reset_at: datetime | None
     activity_count: int
     member_count: int
+    disconnected_at: datetime | None = None
 
     @property
     def notices(self) -> list[str]:
@@ -74,11 +75,17 @@ def ensure_tenant(conn: Connection, name: str) -> UUID:
     return tenant_id
 
 
+def tenant_named(conn: Connection, name: str) -> UUID | None:
+    """Return the tenant of this name, None when there is none."""
+    tenant_id: UUID | None = conn.execute(select(tenants.c.id).where(tenants.c.name == name)).scalar_one_or_none()
+    return tenant_id
+
+
 def connect(
     conn: Connection, *, tenant_id: UUID, platform: str, name: str, settings: Mapping[str, Any]
 ) -> IntegrationRecord:
-    """Store a connection; one of the same tenant, platform and name gets the new settings."""
-    values = {"settings": clean_json(dict(settings)), "updated_at": func.now()}
+    """Store a connection; one of the same tenant, platform and name gets the new settings, and is connected again."""
+    values = {"settings": clean_json(dict(settings)), "disconnected_at": None, "updated_at": func.now()}
     key = f"{_slug(name)}-{secrets.token_hex(3)}"
     conn.execute(
         insert(table)
@@ -113,6 +120,41 @@ def renew_credentials(conn: Connection, integration_id: UUID, sealed: Sealed) ->
     )
 
 
+def sealed_by(conn: Connection) -> dict[str, int]:
+    """Return how many integrations have their credentials sealed with each key, by the key's id."""
+    sealed = select(table.c.credentials_key_id, func.count()).where(table.c.credentials.is_not(None))
+    return {row[0]: row[1] for row in conn.execute(sealed.group_by(table.c.credentials_key_id))}
+
+
+def sealed_otherwise(conn: Connection, key_id: str, *, after: UUID | None, limit: int) -> list[UUID]:
+    """Return integrations, by id, whose credentials are sealed with another key than this one."""
+    wanted = (
+        select(table.c.id)
+        .where(table.c.credentials.is_not(None), table.c.credentials_key_id.is_distinct_from(key_id))
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return list(conn.scalars(wanted.where(table.c.id > after) if after else wanted))
+
+
+def reseal_credentials(conn: Connection, integration_id: UUID, vault: Vault, *, wait: bool = True) -> bool:
+    """Seal credentials with the vault's first key, whatever they are by now, while nobody can change them.
+
+    Returns whether it did: they may be gone or sealed so already or, without `wait`, locked. Raises VaultError when
+    they cannot be opened.
+    """
+    row = conn.execute(
+        select(table.c.credentials, table.c.credentials_key_id)
+        .where(table.c.id == integration_id)
+        .with_for_update(key_share=True, skip_locked=not wait)
+    ).one_or_none()
+    if row is None or row.credentials is None or row.credentials_key_id == vault.current:
+        return False
+    opened = vault.open(Sealed(data=row.credentials, key_id=row.credentials_key_id), integration_id)
+    renew_credentials(conn, integration_id, vault.seal(opened, integration_id))
+    return True
+
+
 def accept_credentials(conn: Connection, tenant_id: UUID, platforms: Sequence[str]) -> None:
     """Let a tenant's integrations of platforms that borrow credentials try again: there are new ones."""
     conn.execute(
@@ -136,13 +178,24 @@ def lender(conn: Connection, tenant_id: UUID, platform: str) -> UUID | None:
 
 
 def credentials(conn: Connection, integration_id: UUID, vault: Vault, *, lock: bool = False) -> dict[str, Any]:
-    """Return the opened credentials, empty when none are stored; with `lock`, nobody changes them meanwhile."""
+    """Return the opened credentials, empty when none are stored; with `lock`, nobody changes them meanwhile.
+
+    None are stored of an integration that was removed.
+    """
     wanted = select(table.c.credentials, table.c.credentials_key_id).where(table.c.id == integration_id)
     # NO KEY UPDATE: rows that refer to the integration can still be added.
-    row = conn.execute(wanted.with_for_update(key_share=True) if lock else wanted).one()
-    if row.credentials is None:
+    row = conn.execute(wanted.with_for_update(key_share=True) if lock else wanted).one_or_none()
+    if row is None or row.credentials is None:
         return {}
     return vault.open(Sealed(data=row.credentials, key_id=row.credentials_key_id), integration_id)
+
+
+def hold(conn: Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Let nobody remove these integrations, or erase a person of their tenants, before the transaction ends.
+
+    First of all in a transaction. Returns those that there are: who came too late finds them gone.
+    """
+    return set(conn.scalars(query("integrations_hold"), {"ids": sorted(set(ids))}))
 
 
 def get(conn: Connection, integration_id: UUID) -> IntegrationRecord | None:
@@ -152,10 +205,20 @@ def get(conn: Connection, integration_id: UUID) -> IntegrationRecord | None:
 
 
 def find(
-    conn: Connection, *, platform: str | None = None, ids: Sequence[UUID] | None = None, key: str | None = None
+    conn: Connection,
+    *,
+    platform: str | None = None,
+    ids: Sequence[UUID] | None = None,
+    key: str | None = None,
+    tenant_id: UUID | None = None,
+    disconnected: bool = False,
 ) -> list[IntegrationRecord]:
-    """Return integrations in the order in which they were connected."""
+    """Return integrations in the order in which they were connected; `disconnected` wants those, too."""
     wanted = select(*_COLUMNS).order_by(table.c.created_at, table.c.id)
+    if not disconnected:
+        wanted = wanted.where(table.c.disconnected_at.is_(None))
+    if tenant_id is not None:
+        wanted = wanted.where(table.c.tenant_id == tenant_id)
     if platform is not None:
         wanted = wanted.where(table.c.platform == platform)
     if ids is not None:
@@ -179,7 +242,9 @@ def named(conn: Connection, tenant: str, platform: str, name: str) -> Integratio
 def request_onboarding(conn: Connection, ids: Sequence[UUID]) -> None:
     """Ask for an onboarding; the sensor `onboarding` launches it."""
     conn.execute(
-        update(table).where(table.c.id.in_(ids)).values(onboarding_requested_at=func.now(), updated_at=func.now())
+        update(table)
+        .where(table.c.id.in_(ids), table.c.disconnected_at.is_(None))
+        .values(onboarding_requested_at=func.now(), updated_at=func.now())
     )
 
 
@@ -187,7 +252,7 @@ def requested_onboardings(conn: Connection, *, limit: int) -> list[IntegrationRe
     """Return integrations that wait for an onboarding and have no open integration run, oldest request first."""
     wanted = (
         select(*_COLUMNS)
-        .where(table.c.onboarding_requested_at.is_not(None), ~_has_open_run())
+        .where(table.c.onboarding_requested_at.is_not(None), table.c.disconnected_at.is_(None), ~_has_open_run())
         .order_by(table.c.onboarding_requested_at)
         .limit(limit)
     )
@@ -280,7 +345,11 @@ def reject_credentials(conn: Connection, integration_id: UUID) -> None:
 
 
 def _checkable() -> ColumnElement[bool]:
-    return and_(table.c.onboarded_at.is_not(None), table.c.credentials_rejected_at.is_(None))
+    return and_(
+        table.c.onboarded_at.is_not(None),
+        table.c.credentials_rejected_at.is_(None),
+        table.c.disconnected_at.is_(None),
+    )
 
 
 def _has_open_run() -> ColumnElement[bool]:

@@ -41,19 +41,23 @@ class Resolved:
 def resolve(
     conn: Connection, tenant_id: UUID, seen: Iterable[Member], *, known_only: bool = False
 ) -> dict[IdentityKey, Resolved]:
-    """Return the member of every identity; strangers get one, unless only known ones are wanted."""
+    """Return the member of every identity; strangers get one, unless only known ones are wanted.
+
+    Who was erased has none: their identities are not among those returned.
+    """
     wanted = {(member.platform, member.key): member for member in seen}
-    found: dict[IdentityKey, Resolved] = {}
+    found: dict[IdentityKey, Resolved | None] = {}
     while missing := [_identity(member) for key, member in wanted.items() if key not in found]:
         arguments = {"tenant_id": tenant_id, "identities": encode(missing), "known_only": known_only}
         rows = conn.execute(query("identities_resolve"), arguments).all()
         if any(row.renamed for row in rows):
             conn.execute(query("identities_rename"), {"tenant_id": tenant_id, "identities": encode(missing)})
         for row in rows:
-            found[row.platform, row.identity_key] = Resolved(member_id=row.member_id, added=row.added)
+            who = Resolved(member_id=row.member_id, added=row.added) if row.member_id else None
+            found[row.platform, row.identity_key] = who
         if known_only:
             break
-    return found
+    return {key: who for key, who in found.items() if who}
 
 
 def load(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, MemberRow]:

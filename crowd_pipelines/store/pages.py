@@ -1,21 +1,35 @@
 """Committing finished pages: records, further streams, watermarks, counters and each stream's own end, or nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
+from crowd_pipelines import failpoints
 from crowd_pipelines.model.states import StreamState
-from crowd_pipelines.model.streams import Stream, StreamResult, UpdateMembers, UpsertActivities, UpsertMembers
-from crowd_pipelines.store import activities, integrations, quarantine, runs, streams, watermarks
+from crowd_pipelines.model.streams import (
+    RejectedRecord,
+    Stream,
+    StreamResult,
+    UpdateMembers,
+    UpsertActivities,
+    UpsertMembers,
+)
+from crowd_pipelines.store import activities, integrations, quarantine, runs, streams, traces, watermarks
 from crowd_pipelines.store.activities import PageRecords
 from crowd_pipelines.store.integrations import Limit
+from crowd_pipelines.store.members import IdentityKey
 from crowd_pipelines.store.quarantine import Quarantined
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.streams import ClaimedStream, Ending, NewStream
+
+CIRCLE = (
+    "the provider's list leads back to a page that was read already: what was shown is stored, and what may follow "
+    "cannot be reached. The next check tries again; tell the provider if that lasts"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +57,12 @@ class Committed:
     delayed_runs: frozenset[UUID]
 
 
+@failpoints.step("page")
 def commit(conn: Connection, pages: Sequence[FinishedPage], *, priority: Sequence[str]) -> Committed:
-    """Write a group of pages in the caller's transaction, the fence first."""
-    accepted = streams.end(conn, [_ending(page) for page in pages])
+    """Write a group of pages in the caller's transaction: on what they belong to, and behind the fence."""
+    integrations.hold(conn, [page.run.integration_id for page in pages])
+    circles = streams.circles(conn, {page.claimed.id: onward for page in pages if (onward := _onward(page))})
+    accepted = streams.end(conn, [_ending(page, in_circle=page.claimed.id in circles) for page in pages])
     held = [page for page in pages if page.claimed.id in accepted]
     _write_records(conn, held, priority)
     streams.add(conn, [new for page in held for new in _new_streams(page)])
@@ -56,24 +73,20 @@ def commit(conn: Connection, pages: Sequence[FinishedPage], *, priority: Sequenc
     watermarks.remember_lookups(
         conn, [(p.run.tenant_id, p.run.platform, p.claimed.key) for p in held if p.stream.fresh_for]
     )
-    quarantine.add(conn, [kept for page in held for kept in _quarantined(page)])
+    quarantine.add(conn, [kept for page in held for kept in _quarantined(conn, page)])
     delayed = [page.run.id for page in held if _delay(conn, page)]
     limited = _count_and_limit(conn, held)
     return Committed(accepted=frozenset(accepted), delayed_runs=frozenset([*delayed, *limited]))
 
 
 def _write_records(conn: Connection, pages: Sequence[FinishedPage], priority: Sequence[str]) -> None:
-    by_tenant: defaultdict[UUID, list[PageRecords]] = defaultdict(list)
+    by_tenant: defaultdict[UUID, list[FinishedPage]] = defaultdict(list)
     for page in pages:
         if page.result.operations:
-            records = PageRecords(
-                integration_id=page.run.integration_id,
-                platform=page.run.platform,
-                operations=page.result.operations,
-            )
-            by_tenant[page.run.tenant_id].append(records)
-    for tenant_id, records_of_tenant in sorted(by_tenant.items()):
-        written = activities.write(conn, tenant_id, records_of_tenant, priority=priority)
+            by_tenant[page.run.tenant_id].append(page)
+    for tenant_id, of_tenant in sorted(by_tenant.items()):
+        written = activities.write(conn, tenant_id, list(map(_records, of_tenant)), priority=priority)
+        _count_left_out(conn, of_tenant, written.left_out)
         for integration_id in sorted(written.activities.keys() | written.members.keys()):
             integrations.add_to_totals(
                 conn,
@@ -83,21 +96,56 @@ def _write_records(conn: Connection, pages: Sequence[FinishedPage], priority: Se
             )
 
 
+def _records(page: FinishedPage) -> PageRecords:
+    return PageRecords(
+        integration_id=page.run.integration_id, platform=page.run.platform, operations=page.result.operations
+    )
+
+
+def _count_left_out(conn: Connection, pages: Sequence[FinishedPage], erased: Collection[IdentityKey]) -> None:
+    """Count records of people who were erased, on the streams that brought them."""
+    if not erased:
+        return
+    counts = {page.claimed.id: _left_out(page, erased) for page in pages}
+    streams.count_left_out(conn, {stream_id: count for stream_id, count in counts.items() if count})
+
+
+def _left_out(page: FinishedPage, erased: Collection[IdentityKey]) -> int:
+    people = activities.people_of(page.result.operations)
+    return sum((member.platform, member.key) in erased for member in people)
+
+
 def _new_streams(page: FinishedPage) -> Iterable[NewStream]:
     for stream in page.result.new_streams:
         yield NewStream(run_id=page.run.id, stream=stream, parent=page.claimed)
-    if page.result.next_page is not None and page.follow:
-        yield NewStream(run_id=page.run.id, stream=page.result.next_page, parent=page.claimed)
+    if onward := _onward(page):
+        yield NewStream(run_id=page.run.id, stream=onward, parent=page.claimed)
 
 
-def _quarantined(page: FinishedPage) -> Iterable[Quarantined]:
-    for record in page.result.rejected:
+def _onward(page: FinishedPage) -> Stream | None:
+    return page.result.next_page if page.follow else None
+
+
+def _quarantined(conn: Connection, page: FinishedPage) -> Iterable[Quarantined]:
+    for record in _without_erased(conn, page):
         yield Quarantined(
             tenant_id=page.run.tenant_id,
             integration_id=page.run.integration_id,
             stream=page.claimed,
             record=record,
         )
+
+
+def _without_erased(conn: Connection, page: FinishedPage) -> Sequence[RejectedRecord]:
+    """Return the rejected records of a page but those that name somebody who was erased."""
+    rejected, tenant_id = page.result.rejected, page.run.tenant_id
+    if not rejected or not traces.has_erased(conn, tenant_id):
+        return rejected
+    # Some platforms show the accounts of others.
+    known = (member for operation in page.result.operations if isinstance(operation, UpdateMembers)
+             for member in operation.members)  # fmt: skip
+    platforms = {page.run.platform, *(member.platform for member in known)}
+    return [one for one in rejected if not traces.names_erased(conn, tenant_id, platforms, one.payload)]
 
 
 def _delay(conn: Connection, page: FinishedPage) -> bool:
@@ -132,14 +180,17 @@ def _by_run(pages: Sequence[FinishedPage]) -> Iterable[tuple[RunRecord, list[Fin
     return [(of_run[0].run, of_run) for of_run in grouped.values()]
 
 
-def _ending(page: FinishedPage) -> Ending:
+def _ending(page: FinishedPage, *, in_circle: bool) -> Ending:
+    """What a page holds counts, even where it leads back; but nobody can tell what its list holds beyond."""
     result = page.result
+    ended_well = StreamState.SKIPPED if result.skipped else StreamState.PROCESSED
     found = sum(len(o.activities) for o in result.operations if isinstance(o, UpsertActivities))
     people = sum(len(o.members) for o in result.operations if isinstance(o, UpsertMembers | UpdateMembers))
     return Ending(
         stream=page.claimed,
-        state=StreamState.SKIPPED if result.skipped else StreamState.PROCESSED,
-        error=result.skipped,
+        state=StreamState.ERROR if in_circle else ended_well,
+        failed=int(in_circle),
+        error=CIRCLE if in_circle else result.skipped,
         requests=page.requests,
         waited_seconds=page.waited_seconds,
         activities=found,

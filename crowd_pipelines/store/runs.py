@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +24,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
+from crowd_pipelines import failpoints
 from crowd_pipelines.model.states import IntegrationStatus, RunState, StreamState
 from crowd_pipelines.model.streams import Stream
 from crowd_pipelines.model.text import clean_json
 from crowd_pipelines.store import streams
+from crowd_pipelines.store.integrations import hold
+from crowd_pipelines.store.leases import lease
 from crowd_pipelines.store.schema import integration_runs as table
 from crowd_pipelines.store.schema import integration_streams as queue
 from crowd_pipelines.store.schema import integrations
@@ -62,10 +65,13 @@ class RunRecord:
     created_at: datetime
 
 
+LONGEST_STANDSTILL = timedelta(days=14)
+"""An integration run that its provider's limits keep from any page for so long is not continued by itself."""
+
 _OPEN = (RunState.PENDING, RunState.PROCESSING, RunState.DELAYED)
-_LEASE = func.make_interval(0, 0, 0, 0, 0, 0, streams.LEASE_SECONDS)
 
 
+@failpoints.step("begin")
 def begin(
     conn: Connection,
     integration_id: UUID,
@@ -76,11 +82,13 @@ def begin(
 ) -> UUID | None:
     """Open an integration run; returns None when one is open already, or what it was wanted for has been begun.
 
-    That is: nobody asks for an onboarding any more (`requested_only`), or a check began since that moment.
+    That is: nobody asks for an onboarding any more (`requested_only`), or a check began since that moment. None also
+    when the integration is not there any more, or is disconnected.
     """
+    hold(conn, [integration_id])
     wanted = select(
         integrations.c.tenant_id, integrations.c.id, literal(onboarding, Boolean), literal(RunState.PENDING)
-    ).where(integrations.c.id == integration_id)
+    ).where(integrations.c.id == integration_id, integrations.c.disconnected_at.is_(None))
     if requested_only:
         wanted = wanted.where(integrations.c.onboarding_requested_at.is_not(None))
     if not_checked_since is not None:
@@ -102,6 +110,7 @@ def begin(
     return run_id
 
 
+@failpoints.step("take")
 def take(conn: Connection, run_id: UUID, *, owner: str) -> RunRecord | None:
     """Lease an integration run that waits, is due, or lost its worker; returns None when it is not to be had."""
     taken = conn.execute(
@@ -114,7 +123,7 @@ def take(conn: Connection, run_id: UUID, *, owner: str) -> RunRecord | None:
             attempt=table.c.attempt + 1,
             lease_owner=owner,
             lease_epoch=table.c.lease_epoch + 1,
-            leased_until=func.now() + _LEASE,
+            leased_until=func.now() + lease(),
             dagster_run_id=owner,
             updated_at=func.now(),
         )
@@ -129,17 +138,19 @@ def extend_leases(conn: Connection, held: Sequence[RunRecord]) -> set[UUID]:
         conn.scalars(
             update(table)
             .where(mine, table.c.state.in_([RunState.PROCESSING, RunState.DELAYED]))
-            .values(leased_until=func.now() + _LEASE)
+            .values(leased_until=func.now() + lease())
             .returning(table.c.id)
         )
     )
 
 
+@failpoints.step("preprocess")
 def save_context(conn: Connection, run: RunRecord, context: Mapping[str, Any]) -> None:
     """Keep what `preprocess` loaded, so that a resume does not pay for it again."""
     conn.execute(_mine(run).values(context=clean_json(dict(context))))
 
 
+@failpoints.step("plan")
 def plan(
     conn: Connection, run: RunRecord, roots: Sequence[Stream], *, owed: Sequence[str] = (), retries: int = 0
 ) -> bool:
@@ -160,20 +171,50 @@ def plan(
     return True
 
 
-def delay(conn: Connection, run: RunRecord, *, until: datetime, reason: str, failed: bool = False) -> None:
+@failpoints.step("delay")
+def delay(conn: Connection, run: RunRecord, *, until: datetime | timedelta, reason: str, failed: bool = False) -> None:
     """Let the rest of an integration run wait; of several reasons the latest moment counts.
 
-    `failed` says that a step of its lifecycle failed, and will be tried again then.
+    `until` is a moment, or a time from now on the database's clock. `failed` says that a step of its lifecycle failed,
+    and will be tried again then.
     """
+    moment = func.now() + until if isinstance(until, timedelta) else until
     conn.execute(
         _mine(run).values(
             state=RunState.DELAYED,
-            delayed_until=func.greatest(table.c.delayed_until, until),
-            delay_reason=case((table.c.delayed_until >= until, table.c.delay_reason), else_=reason),
+            delayed_until=func.greatest(table.c.delayed_until, moment),
+            delay_reason=case((table.c.delayed_until >= moment, table.c.delay_reason), else_=reason),
             retries=table.c.retries + (1 if failed else 0),
             updated_at=func.now(),
         )
     )
+
+
+def wait_for_provider(conn: Connection, run: RunRecord, *, until: datetime, reason: str, planned: bool) -> None:
+    """Let an integration run wait for a limit of its provider; one that has not got on for two weeks ends instead.
+
+    `planned` says whether its streams are queued, so that something may have been read.
+    """
+    idle = _idle_for(conn, run)
+    if idle <= LONGEST_STANDSTILL:
+        delay(conn, run, until=until, reason=reason)
+        return
+    told = f"{reason} Nothing could be read for {idle.days} days, so this is no longer waited for."
+    fail(
+        conn,
+        run,
+        f"{told} See whether the limit is that of another user of these credentials; "
+        f"`crowd-pipelines continue-run -r {run.id}` goes on where it ended.",
+        read_mostly=planned,
+    )
+
+
+def _idle_for(conn: Connection, run: RunRecord) -> timedelta:
+    """Return how long ago an integration run got on: when a stream of it ended, it was planned, or taken up by hand."""
+    last_page = select(func.max(queue.c.processed_at)).where(queue.c.run_id == run.id).scalar_subquery()
+    got_on = func.greatest(table.c.created_at, table.c.streams_planned_at, last_page)
+    now, then = conn.execute(select(func.now(), got_on).where(table.c.id == run.id)).one()
+    return timedelta(seconds=(now - then).total_seconds())
 
 
 def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = False) -> bool:
@@ -181,6 +222,7 @@ def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = Fa
 
     `read_mostly`: only some streams failed, so checks may go on; they find what is missing by its watermarks.
     """
+    hold(conn, [run.integration_id])
     ended = conn.execute(
         _mine(run).values(
             state=RunState.ERROR, error=error, processed_at=func.now(), delayed_until=None, updated_at=func.now()
@@ -204,6 +246,7 @@ def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = Fa
 
 def finish(conn: Connection, run: RunRecord) -> bool:
     """End an integration run well: it was planned, and all its streams ended. Returns whether that was so."""
+    hold(conn, [run.integration_id])
     unfinished = select(queue.c.id).where(
         queue.c.run_id == run.id,
         or_(queue.c.due_at.is_not(None), queue.c.state == StreamState.ERROR),
@@ -253,6 +296,8 @@ def reopen(conn: Connection, run_id: UUID) -> bool:
                 delay_reason="continued by hand",
                 processed_at=None,
                 error=None,
+                # Whoever continues it by hand wants it to be waited for anew.
+                streams_planned_at=case((table.c.streams_planned_at.is_not(None), func.now())),
                 updated_at=func.now(),
             )
         )
@@ -266,12 +311,18 @@ def reopen(conn: Connection, run_id: UUID) -> bool:
 
 
 def waiting(conn: Connection, *, limit: int) -> list[RunRecord]:
-    """Return integration runs that someone should take: due, abandoned by their worker, or never taken."""
-    never_taken = and_(table.c.state == RunState.PENDING, table.c.created_at < func.now() - _LEASE)
+    """Return integration runs that someone should take: due, abandoned by their worker, or never taken.
+
+    Up to `limit` checks and then up to `limit` onboardings, so that many of one kind never hide the other; of each those
+    that have waited longest first.
+    """
+    never_taken = and_(table.c.state == RunState.PENDING, table.c.created_at < func.now() - lease())
     abandoned = and_(table.c.state == RunState.PROCESSING, table.c.leased_until < func.now())
     due = and_(table.c.state == RunState.DELAYED, table.c.delayed_until <= func.now())
-    wanted = _records().where(or_(due, abandoned, never_taken)).order_by(table.c.id).limit(limit)
-    return [_record(row) for row in conn.execute(wanted).mappings()]
+    since = func.coalesce(table.c.delayed_until, table.c.leased_until, table.c.created_at)
+    wanted = _records().where(or_(due, abandoned, never_taken)).order_by(since, table.c.id).limit(limit)
+    lanes = (wanted.where(table.c.onboarding.is_(onboarding)) for onboarding in (False, True))
+    return [_record(row) for lane in lanes for row in conn.execute(lane).mappings()]
 
 
 def get(conn: Connection, run_id: UUID) -> RunRecord | None:
@@ -290,6 +341,27 @@ def find(
     if open_only:
         wanted = wanted.where(table.c.state.in_(_OPEN))
     return [_record(row) for row in conn.execute(wanted).mappings()]
+
+
+def silent_workers(conn: Connection, owners: Sequence[str]) -> set[str]:
+    """Return those of some workers that hold no integration run: not any more, not yet, or because they are gone."""
+    holding = select(table.c.dagster_run_id).where(
+        table.c.dagster_run_id.in_(owners),
+        table.c.state.in_([RunState.PROCESSING, RunState.DELAYED]),
+        table.c.leased_until > func.now(),
+    )
+    return set(owners) - set(conn.scalars(holding))
+
+
+def last_processed(conn: Connection, run: RunRecord) -> datetime | None:
+    """Return when the integration run began that was the last before this one to end well, None when none did."""
+    wanted = select(func.max(table.c.created_at)).where(
+        table.c.integration_id == run.integration_id,
+        table.c.state == RunState.PROCESSED,
+        table.c.created_at < run.created_at,
+    )
+    moment: datetime | None = conn.execute(wanted).scalar_one()
+    return moment
 
 
 def of_worker(conn: Connection, owner: str) -> list[RunRecord]:

@@ -114,6 +114,7 @@ integrations = Table(
     _count("member_count", BigInteger),
     _now("created_at"),
     _now("updated_at"),
+    _moment("disconnected_at"),
     UniqueConstraint("tenant_id", "platform", "name"),
     _one_of("status", IntegrationStatus),
     Index(
@@ -180,6 +181,7 @@ integration_streams = Table(
     _count("quarantined"),
     _now("created_at"),
     _now("updated_at"),
+    _count("left_out"),
     UniqueConstraint("run_id", "key"),
     _one_of("state", StreamState),
     CheckConstraint("(state IN ('processed', 'skipped')) = (processed_at IS NOT NULL)", name="ended"),
@@ -383,3 +385,35 @@ rate_budgets = Table(
     _moment("closed_until"),
     _now("updated_at"),
 )
+
+erasure_salts = Table(
+    "erasure_salts",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    _id(),
+    _owned_by("tenants", index=True),
+    _text("command"),
+    _json("removed"),
+    _now("erased_at"),
+    _moment("completed_at"),
+    _moment("lifted_at"),
+)
+
+erased_identities = Table(
+    "erased_identities",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("platform", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("erasure_id", Uuid, ForeignKey("erasures.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("id_known", Boolean, nullable=False),
+)
+
+SEALED = ("integrations.credentials", "erasure_salts.salt")
+"""Columns that a role which only reads does not see."""

@@ -1,19 +1,18 @@
 """The queue: rows of `integration_streams`, leased, fenced by an epoch, and ended together with their page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, case, func, literal, or_, select, update
 
+from crowd_pipelines import failpoints
 from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import Stream
 from crowd_pipelines.store.database import encode, query
+from crowd_pipelines.store.leases import lease, lease_seconds
 from crowd_pipelines.store.schema import integration_streams as table
-
-LEASE_SECONDS = 45
-"""A worker that is silent for so long has lost its streams."""
 
 MAX_CRASHES = 3
 """A stream that took its worker down so often is not tried again."""
@@ -89,6 +88,7 @@ class Lineage:
     activities: int
     members: int
     quarantined: int
+    left_out: int = 0
 
 
 def add(conn: Connection, streams: Iterable[NewStream]) -> int:
@@ -103,6 +103,14 @@ def add(conn: Connection, streams: Iterable[NewStream]) -> int:
     return len(conn.execute(query("streams_add"), {"streams": encode(rows)}).all())
 
 
+def circles(conn: Connection, leads: Mapping[UUID, Stream]) -> set[UUID]:
+    """Return which of these streams lead on to a page that they come from: the provider's list has no end."""
+    if not leads:
+        return set()
+    rows = [{"id": str(stream_id), "next_key": onward.key} for stream_id, onward in leads.items()]
+    return set(conn.scalars(query("streams_circles"), {"leads": encode(rows)}))
+
+
 def take_up(conn: Connection, run_id: UUID, integration_id: UUID, kinds: Sequence[str], *, retries: int) -> None:
     """Queue streams of these kinds that failed for good in the integration run before, with `retries` behind them."""
     if kinds:
@@ -110,10 +118,11 @@ def take_up(conn: Connection, run_id: UUID, integration_id: UUID, kinds: Sequenc
         conn.execute(query("streams_take_up"), {**arguments, "most_crashes": MAX_CRASHES})
 
 
+@failpoints.step("claim")
 def claim(
     conn: Connection, run_ids: Sequence[UUID], *, owner: str, limit: int, suspects: bool | None = None
 ) -> list[ClaimedStream]:
-    """Lease up to `limit` streams of these integration runs whose time has come.
+    """Lease up to `limit` streams of these integration runs whose time has come, those of the first ones first.
 
     `suspects` wants only those that were with a worker when it went down, or only the others.
     """
@@ -123,7 +132,7 @@ def claim(
             "run_ids": list(run_ids),
             "owner": owner,
             "limit": limit,
-            "lease_seconds": LEASE_SECONDS,
+            "lease_seconds": lease_seconds(),
             "suspects": suspects,
         },
     )
@@ -136,6 +145,13 @@ def end(conn: Connection, endings: Sequence[Ending]) -> set[UUID]:
         return set()
     rows = [_ending_row(ending) for ending in endings]
     return set(conn.scalars(query("streams_finish"), {"ended": encode(rows)}))
+
+
+@failpoints.step("release")
+def count_left_out(conn: Connection, counts: Mapping[UUID, int]) -> None:
+    """Note how many records of each stream's page were left out, since the people they belong to were erased."""
+    for stream_id, count in sorted(counts.items()):
+        conn.execute(update(table).where(table.c.id == stream_id).values(left_out=table.c.left_out + count))
 
 
 def release(conn: Connection, streams: Sequence[ClaimedStream]) -> None:
@@ -152,7 +168,7 @@ def extend_leases(conn: Connection, streams: Sequence[ClaimedStream], *, owner: 
             table.c.lease_owner == owner,
             table.c.state == StreamState.PROCESSING,
         )
-        .values(due_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS))
+        .values(due_at=func.now() + lease())
     )
 
 

@@ -12,6 +12,9 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
+
+from crowd_pipelines.model.secrets import Secret, hidden, revealed
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -36,8 +39,9 @@ class Vault:
     `CROWD_ENCRYPTION_KEY` may name several keys, separated by commas: the first seals, all open.
     """
 
-    def __init__(self, keys: str) -> None:
-        parsed = [_parse(key.strip()) for key in keys.split(",") if key.strip()]
+    def __init__(self, keys: str | SecretStr) -> None:
+        # Each is a secret of its own: together they may appear nowhere.
+        parsed = [_parse(Secret(key.strip())) for key in revealed(keys).split(",") if key.strip()]
         if not parsed:
             raise VaultError("CROWD_ENCRYPTION_KEY is empty; make a key with `crowd-pipelines keys new`")
         self._keys = {_key_id(key): AESGCM(key) for key in parsed}
@@ -46,15 +50,28 @@ class Vault:
     def __repr__(self) -> str:
         return f"Vault(current={self._current})"
 
+    @property
+    def current(self) -> str:
+        """The id of the key that seals."""
+        return self._current
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys that open, the one that seals first."""
+        return tuple(self._keys)
+
     def seal(self, credentials: Mapping[str, Any], integration_id: UUID) -> Sealed:
-        """Encrypt credentials for this integration."""
+        """Encrypt credentials, secrets or plain texts, for this integration."""
         own_key = AESGCM.generate_key(_KEY_BYTES * 8)
-        text = json.dumps(dict(credentials)).encode()
+        text = json.dumps(revealed(credentials)).encode()
         wrapped = _encrypt(self._keys[self._current], own_key, integration_id)
         return Sealed(data=wrapped + _encrypt(AESGCM(own_key), text, integration_id), key_id=self._current)
 
     def open(self, sealed: Sealed, integration_id: UUID) -> dict[str, Any]:
-        """Decrypt credentials. Raises VaultError when the key is missing or the bytes are not what was sealed."""
+        """Decrypt credentials; every text in them is a `Secret`.
+
+        Raises VaultError when the key is missing or the bytes are not what was sealed.
+        """
         wrapper = self._keys.get(sealed.key_id)
         if wrapper is None:
             raise VaultError(
@@ -68,7 +85,7 @@ class Vault:
             raise VaultError(
                 f"the credentials of integration {integration_id} were changed in the database; connect it again"
             ) from None
-        opened: dict[str, Any] = json.loads(text)
+        opened: dict[str, Any] = hidden(json.loads(text))
         return opened
 
 
@@ -77,9 +94,9 @@ def new_key() -> str:
     return base64.urlsafe_b64encode(AESGCM.generate_key(_KEY_BYTES * 8)).decode()
 
 
-def _parse(text: str) -> bytes:
+def _parse(text: Secret) -> bytes:
     try:
-        key = base64.urlsafe_b64decode(text)
+        key = base64.urlsafe_b64decode(text.get_secret_value())
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != _KEY_BYTES:

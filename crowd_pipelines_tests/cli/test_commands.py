@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from crowd_pipelines.model.secrets import revealed
 from crowd_pipelines.sandbox.devto.platform import API_KEY
 from crowd_pipelines.store import database, integrations
 from crowd_pipelines.store.vault import Vault
@@ -56,7 +57,7 @@ def stored_credentials(desk: Desk, integration_id: str) -> dict[str, Any]:
         vault = Vault(desk.environment["CROWD_ENCRYPTION_KEY"])
         opened = integrations.credentials(conn, UUID(integration_id), vault)
     engine.dispose()
-    return opened
+    return dict(revealed(opened))
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,17 @@ def test_credentials_come_from_where_they_are_and_are_sealed(desk: Desk, where: 
     integration_id = connected(desk, "--credentials", source, given=text if where == "standard input" else "")
     assert stored_credentials(desk, integration_id) == {"api_key": API_KEY}
     assert desk.database.tables_with(API_KEY) == []
+
+
+@pytest.mark.parametrize("settings", [{"users": ["{secret}"]}, {"users": ["https://ben:{secret}@dev.test"]}])
+def test_a_credential_among_the_settings_is_refused_and_not_repeated(
+    desk: Desk, settings: dict[str, list[str]]
+) -> None:
+    secret = "an-api-key-of-no-known-shape"
+    given = {"users": [settings["users"][0].replace("{secret}", secret)]}
+    refused = refusal(connect(desk, "--credentials", "-", settings=given, given=json.dumps({"api_key": secret})))
+    assert refused.startswith("error: settings.users looks like a credential, and settings are not kept secret; take it out")
+    assert secret not in refused
 
 
 def test_connecting_asks_for_the_onboarding_unless_told_not_to(desk: Desk) -> None:

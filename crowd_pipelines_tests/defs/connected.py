@@ -48,3 +48,7 @@ class Connected:
     def execute(self, sql: str, **values: Any) -> None:
         with self.engine.begin() as conn:
             conn.execute(text(sql), values)
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        with self.engine.begin() as conn:
+            return [dict(row) for row in conn.execute(text(sql)).mappings()]

@@ -49,7 +49,8 @@ def test_what_lineages_did_is_summed() -> None:
     told = outcome.metadata_of(
         [
             lineage(one, streams=3, processed=2, failed=1, requests=4, activities=10, members=2, waited_seconds=1.26),
-            lineage(one, streams=2, processed=1, unfinished=1, requests=1, activities=5, skipped=1, quarantined=1),
+            lineage(one, streams=2, processed=1, unfinished=1, requests=1, activities=5, skipped=1, left_out=4),
+            lineage(one, quarantined=1, left_out=1),
         ]
     )
     assert told == {
@@ -60,6 +61,7 @@ def test_what_lineages_did_is_summed() -> None:
         "activities": 15,
         "members": 2,
         "quarantined": 1,
+        "left_out": 5,
         "requests": 5,
         "unfinished": 1,
         "waiting_seconds": 1.3,

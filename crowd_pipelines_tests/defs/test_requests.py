@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+import time_machine
 
 from crowd_pipelines.defs import tags
-from crowd_pipelines.defs.requests import FIRST_WAIT, LONGEST_WAIT, request_once, wait_after
+from crowd_pipelines.defs.requests import FIRST_WAIT, LONGEST_WAIT, Memory, request_once, wait_after
 
 
 @dg.job
@@ -14,17 +15,21 @@ def town() -> None:
     """Nothing."""
 
 
+NOW = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
+
+
 def ask(
     instance: dg.DagsterInstance, request: str = "onboarding:1", *, later: timedelta = LONGEST_WAIT
 ) -> dg.RunRequest | None:
-    return request_once(
-        instance,
-        request,
-        job_name="town",
-        start={"requested": True},
-        run_tags={"crowd/tenant": "t"},
-        now=datetime.now(UTC) + later,
-    )
+    """What is asked for so much later than the sensor's look that saw the last run for it over."""
+    memory = Memory(None, NOW)
+    _ask(instance, request, memory)
+    return _ask(instance, request, Memory(memory.cursor, NOW + later))
+
+
+def _ask(instance: dg.DagsterInstance, request: str, memory: Memory) -> dg.RunRequest | None:
+    start = {"requested": True}
+    return request_once(instance, request, job_name="town", start=start, run_tags={"crowd/tenant": "t"}, memory=memory)
 
 
 def launched(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, request: str = "onboarding:1") -> None:
@@ -62,6 +67,22 @@ def test_the_next_launch_waits_longer_after_each_death(instance: dg.DagsterInsta
     assert ask(instance, later=wait_after(deaths) - timedelta(seconds=5)) is None
     assert ask(instance, later=wait_after(deaths)) is not None
     assert ask(instance, "onboarding:2", later=timedelta()) is not None
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_whose_clock_was_wrong_when_a_run_died_does_not_matter(instance: dg.DagsterInstance, hours: int) -> None:
+    with time_machine.travel(NOW + timedelta(hours=hours), tick=True):
+        launched(instance, dg.DagsterRunStatus.FAILURE)
+    assert ask(instance, later=FIRST_WAIT - timedelta(seconds=1)) is None
+    assert ask(instance, later=FIRST_WAIT) is not None
+
+
+def test_what_is_no_longer_asked_for_is_forgotten(instance: dg.DagsterInstance) -> None:
+    launched(instance, dg.DagsterRunStatus.FAILURE)
+    memory = Memory(None, NOW)
+    _ask(instance, "onboarding:1", memory)
+    assert "onboarding:1:1" in memory.cursor
+    assert Memory(memory.cursor, NOW).cursor == "{}"
 
 
 def test_waits_double_up_to_an_hour() -> None:

@@ -9,6 +9,7 @@ import pytest
 from crowd_pipelines.definitions import defs
 from crowd_pipelines.defs.resources import LifecycleResource
 from crowd_pipelines.defs.schedules import ticks_of
+from crowd_pipelines.framework import processor
 from crowd_pipelines.integrations.devto.integration import DevtoIntegration
 from crowd_pipelines_tests.defs.connected import Connected
 
@@ -19,10 +20,13 @@ MINUTE = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def answer(lifecycle: LifecycleResource) -> Any:
+def answer(lifecycle: LifecycleResource, monkeypatch: pytest.MonkeyPatch) -> Any:
     def evaluate() -> Any:
-        resources = {"lifecycle": lifecycle}
-        with dg.build_schedule_context(scheduled_execution_time=MINUTE, resources=resources) as context:
+        # The daemon's clock is a day behind.
+        monkeypatch.setattr(processor, "current_time", lambda _: MINUTE + timedelta(seconds=20))
+        with dg.build_schedule_context(
+            scheduled_execution_time=MINUTE - timedelta(days=1), resources={"lifecycle": lifecycle}
+        ) as context:
             return defs.resolve_schedule_def("devto_ticks").evaluate_tick(context)
 
     return evaluate
@@ -45,7 +49,7 @@ def test_it_asks_for_a_check_when_the_ticks_are_over(connected: Connected, answe
     connected.checked_at(due, MINUTE - timedelta(minutes=20))
     connected.checked_at(fresh, MINUTE - timedelta(minutes=19))
     [request] = answer().run_requests
-    assert request.run_key == "check:2024-05-01T12:30+00:00:0"
+    assert request.run_key == "check:2024-05-01T12:30:00+00:00:0"
     assert request.run_config["ops"]["start_runs"]["config"] == {"integration_ids": [due], "tick": MINUTE.isoformat()}
     assert {key: request.tags[key] for key in ("crowd/onboarding", "dagster/priority")} == {
         "crowd/onboarding": "false",

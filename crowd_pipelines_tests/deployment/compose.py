@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
@@ -32,9 +32,17 @@ class ComposeService:
     published: tuple[str, ...]
 
 
-def services(text: str, variables: Mapping[str, str]) -> dict[str, ComposeService]:
-    """The services in an order in which each comes after those it depends on. Raises ComposeError."""
-    declared = _filled(yaml.safe_load(text), variables)["services"]
+def services(text: str, variables: Mapping[str, str], *, profiles: Sequence[str] = ()) -> dict[str, ComposeService]:
+    """The services in an order in which each comes after those it depends on. Raises ComposeError.
+
+    Those that have profiles are left out unless one of those is asked for.
+    """
+    everything = _filled(yaml.safe_load(text), variables)["services"]
+    declared = {
+        name: service
+        for name, service in everything.items()
+        if "profiles" not in service or set(service["profiles"]) & set(profiles)
+    }
     order = TopologicalSorter({name: service.get("depends_on", {}) for name, service in declared.items()})
     return {name: _service(name, declared[name], variables) for name in order.static_order()}
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from crowd_pipelines_tests.canaries import Parrot, parrot
 from crowd_pipelines_tests.conftest import database_on
+from crowd_pipelines_tests.deployment import secrets
 from crowd_pipelines_tests.deployment.dagster_ui import DagsterUi
 from crowd_pipelines_tests.deployment.installation import Deployment, eventually, installed
 
@@ -14,14 +16,26 @@ UNDER_WAY = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
 
 @pytest.fixture(scope="package")
+def provider() -> Iterator[Parrot]:
+    """What the platforms besides DEV meet."""
+    with parrot() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
 def deployment(
-    server_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+    server_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory, provider: Parrot
 ) -> Iterator[Deployment]:
     home: Path = tmp_path_factory.mktemp("installation")
     with (
         database_on(server_url, prefix="deployed", template=template_database) as ours,
         database_on(server_url, prefix="dagster") as dagsters,
-        installed(home, database_url=ours, dagster_database_url=dagsters) as running,
+        installed(
+            home,
+            database_url=secrets.with_password(ours),
+            dagster_database_url=secrets.with_password(dagsters),
+            more=secrets.environment(provider.url),
+        ) as running,
     ):
         yield running
 

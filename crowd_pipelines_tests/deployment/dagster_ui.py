@@ -134,6 +134,23 @@ class DagsterUi:
         found = self._ask(query)["instance"]["daemonHealth"]["allDaemonStatuses"]
         return {daemon["daemonType"]: bool(daemon["healthy"]) for daemon in found}
 
+    def instance(self) -> dict[str, Any]:
+        """What the pages about the deployment show: its configuration, code locations, resources, assets, sensors."""
+        query = """
+        { instance { info hasInfo runQueueConfig { maxConcurrentRuns tagConcurrencyLimitsYaml } }
+          workspaceOrError { ... on Workspace { locationEntries { name loadStatus displayMetadata { key value }
+            locationOrLoadError { ... on PythonError { message stack } ... on RepositoryLocation { repositories {
+              allTopLevelResourceDetails { name description configuredValues { key value type }
+                configFields { name description defaultValueAsJson } }
+              sensors { name description } schedules { name description } jobs { name description }
+              assetNodes { assetKey { path } description } } } } } } } }
+        """
+        return dict(self._ask(query))
+
+    def page(self, path: str) -> str:
+        with _DIRECT.open(f"{self.url}{path}") as response:
+            return str(response.read().decode("utf-8", "replace"))
+
     def _ask(self, query: str, **variables: Any) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = Request(f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"})

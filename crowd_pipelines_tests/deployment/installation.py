@@ -110,8 +110,13 @@ def run_command(*arguments: str, environment: Mapping[str, str], given: str = ""
 
 
 @contextmanager
-def installed(home: Path, *, database_url: str, dagster_database_url: str) -> Iterator[Deployment]:
-    """A simulated provider, and the webserver, daemon and code location that `crowd-pipelines up` runs."""
+def installed(
+    home: Path, *, database_url: str, dagster_database_url: str, pace: int = 200, more: Mapping[str, str] | None = None
+) -> Iterator[Deployment]:
+    """A simulated provider (so many requests a second), and what `crowd-pipelines up` runs: webserver, daemon, code.
+
+    `more` is what the environment says besides.
+    """
     with Sandbox.start(seed=11) as sandbox:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -122,9 +127,11 @@ def installed(home: Path, *, database_url: str, dagster_database_url: str) -> It
             "CROWD_DAGSTER_DATABASE_URL": dagster_database_url,
             "CROWD_ENCRYPTION_KEY": new_key(),
             "CROWD_DEVTO_API_URL": sandbox.api_url("devto"),
-            "CROWD_DEVTO_REQUESTS_PER_SECOND": "200",
+            "CROWD_DEVTO_REQUESTS_PER_SECOND": str(pace),
+            **(more or {}),
         }
         log = home / "logs" / "up.log"
+        home.chmod(0o755)  # as people make folders; `up` closes it
         ui = f"http://127.0.0.1:{free_port()}"
         up = [COMMAND, "up", "--port", ui.rpartition(":")[2]]
         with Service("crowd-pipelines up", up, log=log, environment=environment) as service:

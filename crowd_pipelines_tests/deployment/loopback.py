@@ -19,7 +19,7 @@ from crowd_pipelines.store.postgres_wheel import account_for, programs_for
 from crowd_pipelines_tests.deployment.compose import ComposeService, image_environment
 
 CHECKOUT = Path(__file__).parent.parent.parent
-CONTAINER_PORTS = {"postgres": "5432", "code": "4000", "webserver": "3000"}
+CONTAINER_PORTS = {"postgres": "5432", "code": "4000", "webserver": "3000", "viewer": "3000"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,13 @@ def read(name: str) -> str:
 TEXT = read("docker-compose.yml")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("migrate", "code", "webserver", "daemon")
+OURS = ("migrate", "code", "webserver", "viewer", "daemon")
 SECRET_NAME = re.compile(r"PASSWORD|KEY|TOKEN|SECRET")
 
 
-def test_the_services_are_the_database_the_migration_and_dagsters_three() -> None:
+def test_the_services_are_the_database_the_migration_and_dagsters_three_and_a_viewer_who_wants_one() -> None:
     assert set(SERVICES) == {"postgres", *OURS}
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["viewer"]
     assert SERVICES["postgres"]["image"] == "postgres:18"
 
 
@@ -32,6 +33,7 @@ def test_the_services_are_the_database_the_migration_and_dagsters_three() -> Non
         ("migrate", "crowd-pipelines db upgrade"),
         ("code", "dagster api grpc -h 0.0.0.0 -p 4000 -m crowd_pipelines.definitions"),
         ("webserver", "dagster-webserver -h 0.0.0.0 -p 3000 -w /opt/dagster/workspace.yaml"),
+        ("viewer", "dagster-webserver --read-only -h 0.0.0.0 -p 3000 -w /opt/dagster/workspace.yaml"),
         ("daemon", "dagster-daemon run -w /opt/dagster/workspace.yaml"),
     ],
 )
@@ -39,9 +41,12 @@ def test_each_service_runs_its_command(service: str, command: str) -> None:
     assert SERVICES[service]["command"] == command.split()
 
 
-def test_only_the_webserver_is_published_and_on_loopback_only() -> None:
+def test_only_the_web_interfaces_are_published_and_on_loopback_only() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"webserver": ["127.0.0.1:${CROWD_WEBSERVER_PORT:-3000}:3000"]}
+    assert published == {
+        "webserver": ["127.0.0.1:${CROWD_WEBSERVER_PORT:-3000}:3000"],
+        "viewer": ["127.0.0.1:${CROWD_VIEWER_PORT:-3001}:3000"],
+    }
     assert not any(service.get("network_mode") for service in SERVICES.values())
 
 
@@ -66,7 +71,9 @@ def test_no_secret_has_a_default() -> None:
     secrets = {(name, rest) for name, rest in used if SECRET_NAME.search(name)}
     assert {name for name, _ in secrets} == {
         "CROWD_ENCRYPTION_KEY",
-        "CROWD_POSTGRES_PASSWORD",
+        "CROWD_MIGRATE_POSTGRES_PASSWORD",
+        "CROWD_INGEST_POSTGRES_PASSWORD",
+        "CROWD_READ_POSTGRES_PASSWORD",
         "CROWD_DAGSTER_POSTGRES_PASSWORD",
     }
     for name, rest in secrets:
@@ -89,14 +96,41 @@ def test_each_service_gets_only_the_secrets_it_needs() -> None:
         name: set(re.findall(r"\$\{(\w+):\?", str(service.get("environment", {}))))
         for name, service in SERVICES.items()
     }
-    passwords = {"CROWD_POSTGRES_PASSWORD", "CROWD_DAGSTER_POSTGRES_PASSWORD"}
+    migrate, ingest, read, dagster = (
+        f"CROWD_{role}_POSTGRES_PASSWORD" for role in ("MIGRATE", "INGEST", "READ", "DAGSTER")
+    )
     assert secrets == {
-        "postgres": passwords,
-        "migrate": {"CROWD_POSTGRES_PASSWORD"},
-        "code": passwords | {"CROWD_ENCRYPTION_KEY"},
-        "webserver": {"CROWD_DAGSTER_POSTGRES_PASSWORD"},
-        "daemon": {"CROWD_DAGSTER_POSTGRES_PASSWORD"},
+        "postgres": {migrate, ingest, read, dagster},
+        "migrate": {migrate},
+        "code": {ingest, dagster, "CROWD_ENCRYPTION_KEY"},
+        "webserver": {dagster},
+        "viewer": {dagster},
+        "daemon": {dagster},
     }
+
+
+def test_each_service_is_the_database_role_it_needs() -> None:
+    roles = {
+        name: set(re.findall(r"://(\w+):", str(service.get("environment", {})))) for name, service in SERVICES.items()
+    }
+    assert roles == {
+        "postgres": set(),
+        "migrate": {"crowd_migrate"},
+        "code": {"crowd_ingest", "dagster"},
+        "webserver": {"dagster"},
+        "viewer": {"dagster"},
+        "daemon": {"dagster"},
+    }
+
+
+def test_no_role_can_take_the_connections_that_others_need() -> None:
+    limits = re.findall(
+        r"(?m)^ALTER ROLE (\w+) LOGIN CONNECTION LIMIT (\d+)", read("deploy/postgres/create-databases.sh")
+    )
+    assert {role for role, _ in limits} == {"crowd_migrate", "crowd_ingest", "crowd_read", "dagster"}
+    [most] = re.findall(r"max_connections=(\d+)", str(SERVICES["postgres"]["command"]))
+    kept_for_the_superuser = 3
+    assert sum(int(limit) for _, limit in limits) <= int(most) - kept_for_the_superuser
 
 
 def test_dagsters_database_url_names_the_driver_its_event_stream_needs() -> None:
@@ -108,7 +142,7 @@ def test_the_database_and_the_unauthenticated_code_port_are_on_a_network_without
     assert COMPOSE["networks"]["backend"] == {"internal": True}
     assert SERVICES["postgres"]["networks"] == ["backend"]
     assert [name for name, service in SERVICES.items() if "egress" in service["networks"]] == ["code"]
-    assert [name for name, service in SERVICES.items() if "frontend" in service["networks"]] == ["webserver"]
+    assert [name for name, service in SERVICES.items() if "frontend" in service["networks"]] == ["webserver", "viewer"]
 
 
 def test_services_start_in_order_and_only_on_a_migrated_database() -> None:
@@ -121,6 +155,7 @@ def test_services_start_in_order_and_only_on_a_migrated_database() -> None:
         "migrate": {"postgres": "service_healthy"},
         "code": {"migrate": "service_completed_successfully"},
         "webserver": {"code": "service_healthy"},
+        "viewer": {"code": "service_healthy"},
         "daemon": {"code": "service_healthy"},
     }
 
@@ -135,9 +170,9 @@ def test_the_migration_runs_once() -> None:
     assert SERVICES["migrate"]["restart"] == "no"
 
 
-def test_the_webserver_sees_the_logs_of_the_runs_in_the_code_container() -> None:
+def test_the_webservers_see_the_logs_of_the_runs_in_the_code_container() -> None:
     home = re.findall(r"DAGSTER_HOME=(\S+)", read("Dockerfile"))[0]
-    for name in ("code", "webserver"):
+    for name in ("code", "webserver", "viewer"):
         assert SERVICES[name]["volumes"] == [f"dagster-storage:{home}/storage"]
 
 

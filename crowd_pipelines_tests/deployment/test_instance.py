@@ -42,19 +42,22 @@ def test_dagster_accepts_the_instance_and_keeps_its_storage_in_postgresql(
     )
 
     assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.split() == ["QueuedRunCoordinator", "10", "2"]
+    assert shown.stdout.split() == ["QueuedRunCoordinator", "10", "4"]
     assert sorted(path.name for path in dagster_home.iterdir()) == ["dagster.yaml"], "a database of its own in a file"
     with psycopg.connect(empty_database_url) as connection:
         tables = {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
     assert {"runs", "event_logs", "job_ticks"} <= tables
 
 
-def test_an_integration_never_has_two_runs_and_a_platform_never_all() -> None:
+def test_an_integration_never_has_two_runs_and_neither_a_platform_nor_onboardings_all() -> None:
     runs = INSTANCE["concurrency"]["runs"]
     limits = {limit["key"]: limit["limit"] for limit in runs["tag_concurrency_limits"]}
+    values = {limit["key"]: limit["value"] for limit in runs["tag_concurrency_limits"]}
     assert limits["crowd/integration"] == 1
-    assert limits["crowd/platform"] < runs["max_concurrent_runs"]
-    assert all(limit["value"] == {"applyLimitPerUniqueValue": True} for limit in runs["tag_concurrency_limits"])
+    assert limits["crowd/lane"] < limits["crowd/platform"] < runs["max_concurrent_runs"]
+    assert limits["crowd/onboarding"] < runs["max_concurrent_runs"]
+    assert values.pop("crowd/onboarding") == "true"
+    assert all(value == {"applyLimitPerUniqueValue": True} for value in values.values())
 
 
 def test_a_run_is_taken_for_hung_only_well_after_its_slice() -> None:

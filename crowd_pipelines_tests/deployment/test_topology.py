@@ -17,7 +17,9 @@ from crowd_pipelines_tests.deployment.topology import Topology
 
 SECRETS = {
     "CROWD_ENCRYPTION_KEY": "key",
-    "CROWD_POSTGRES_PASSWORD": "ours",
+    "CROWD_MIGRATE_POSTGRES_PASSWORD": "owners",
+    "CROWD_INGEST_POSTGRES_PASSWORD": "ours",
+    "CROWD_READ_POSTGRES_PASSWORD": "readers",
     "CROWD_DAGSTER_POSTGRES_PASSWORD": "dagsters",
 }
 
@@ -67,6 +69,12 @@ def test_the_webserver_and_the_daemon_have_no_way_to_the_community(running: Topo
         psycopg.connect(dagsters, dbname="crowd")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(code["CROWD_DATABASE_URL"], user="dagster")
+
+
+def test_the_code_location_cannot_change_the_schema(running: Topology) -> None:
+    refused = running.execute("code", "crowd-pipelines", "db", "upgrade")
+    assert refused.returncode == 1
+    assert "the role crowd_ingest may not change the schema" in refused.stderr
 
 
 def test_a_service_that_does_not_come_up_is_named_and_the_others_are_stopped(

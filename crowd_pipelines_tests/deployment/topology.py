@@ -54,11 +54,12 @@ class Onboarded:
 class Topology:
     """The services, from `with` to the end of its block; `state` is a folder of its own, begun afresh."""
 
-    def __init__(self, state: Path, variables: Mapping[str, str]) -> None:
-        self.services = compose.services(COMPOSE_FILE, variables)
-        [published] = self.services["webserver"].published
+    def __init__(self, state: Path, variables: Mapping[str, str], *, profiles: Sequence[str] = ()) -> None:
+        self.services = compose.services(COMPOSE_FILE, variables, profiles=profiles)
         ports = {name: free_port() for name in ("postgres", "code")}
-        ports["webserver"] = free_port(int(published.split(":")[1]))
+        for name, service in self.services.items():
+            for published in service.published:
+                ports[name] = free_port(int(published.split(":")[1]))
         self.place = Loopback(root=state / "container", ports=ports)
         self.healthy_after: dict[str, float] = {}
         self._state = state
@@ -70,7 +71,11 @@ class Topology:
     @property
     def url(self) -> str:
         """Where the UI is."""
-        return f"http://127.0.0.1:{self.place.ports['webserver']}"
+        return self.url_of("webserver")
+
+    def url_of(self, name: str) -> str:
+        """Where a service that is published is."""
+        return f"http://127.0.0.1:{self.place.ports[name]}"
 
     def environment(self, name: str) -> dict[str, str]:
         """All variables that a service's processes get."""
@@ -145,8 +150,7 @@ def fresh_secrets() -> dict[str, str]:
     key = subprocess.run([COMMAND, "keys", "new"], capture_output=True, text=True, check=True)
     return {
         "CROWD_ENCRYPTION_KEY": key.stdout.strip(),
-        "CROWD_POSTGRES_PASSWORD": secrets.token_hex(32),
-        "CROWD_DAGSTER_POSTGRES_PASSWORD": secrets.token_hex(32),
+        **{name: secrets.token_hex(32) for name in compose.required(COMPOSE_FILE) if name.endswith("PASSWORD")},
     }
 
 
@@ -215,14 +219,15 @@ def _show(state: Path, *, once: bool) -> int:
         tell(f"refused as it should be: {message}" if message else "error: it would start without a secret")
     with Sandbox.start(requests_per_second=SANDBOX_REQUESTS_PER_SECOND) as sandbox:
         tell("Starting the services of docker-compose.yml ...")
-        with Topology(state, variables | sandbox_variables(sandbox)) as topology:
+        with Topology(state, variables | sandbox_variables(sandbox), profiles=["viewers"]) as topology:
             print_table("Services", _rows(topology), empty="there are none")
             found = {platform: onboard(topology, sandbox, platform) for platform in sandbox.platforms}
             print_table("Onboarded", [_row(name, one) for name, one in found.items()], empty="there are no platforms")
             strays = topology.place.written()
             tell(f"Written where containers cannot write: {', '.join(strays) or 'nothing'}")
             if not once:
-                tell(f"Dagster is at {topology.url}. Ctrl-C stops everything.")
+                tell(f"Dagster is at {topology.url}, and to be looked at only at {topology.url_of('viewer')}.")
+                tell("Ctrl-C stops everything.")
                 signal.pause()
     return 1 if strays or any(one.error for one in found.values()) else 0
 

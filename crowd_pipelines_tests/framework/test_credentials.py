@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from crowd_pipelines.framework.clients import ConfigurationInvalid, parse_credentials
 from crowd_pipelines.framework.credentials import CredentialsMissing, GivenCredentials, StoredCredentials
+from crowd_pipelines.model.secrets import Secret, hidden, revealed
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.store import integrations
 from crowd_pipelines.store.vault import Vault, new_key
@@ -19,7 +22,7 @@ from crowd_pipelines_tests.framework.scripted import Script, Town
 from crowd_pipelines_tests.store.tenant import Tenant
 
 FIRST = {"access": "a1", "refresh": "r1"}
-APP = {"client_id": "the app"}
+APP = {"client_id": Secret("the app")}
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def stored(tenant: Tenant, vault: Vault) -> StoredCredentials:
 
 
 def next_pair(known: Mapping[str, Any]) -> Mapping[str, Any]:
-    number = int(known["refresh"][1:]) + 1
+    number = int(revealed(known["refresh"])[1:]) + 1
     return {"access": f"a{number}", "refresh": f"r{number}"}
 
 
@@ -54,25 +57,25 @@ def test_renewed_credentials_are_stored_before_they_are_returned(stored: StoredC
         return next_pair(known)
 
     renewed = stored.renew(exchange)
-    assert seen == [{**FIRST, **APP}]
-    assert renewed == {"access": "a2", "refresh": "r2", **APP} == stored.read()
+    assert [revealed(known) for known in seen] == [{**FIRST, **revealed(APP)}]
+    assert renewed == {**hidden({"access": "a2", "refresh": "r2"}), **APP} == stored.read()
 
 
 def test_the_installations_own_credentials_are_not_stored(stored: StoredCredentials, vault: Vault) -> None:
     stored.renew(next_pair)
     with stored.engine.begin() as conn:
         kept = integrations.credentials(conn, stored.integration_id, vault)
-    assert kept == {"access": "a2", "refresh": "r2"}
+    assert revealed(kept) == {"access": "a2", "refresh": "r2"}
 
 
 def test_stored_credentials_stand_above_those_of_the_environment(stored: StoredCredentials) -> None:
     stored.renew(lambda _: {"client_id": "its own"})
-    assert stored.read()["client_id"] == "its own"
+    assert revealed(stored.read()["client_id"]) == "its own"
 
 
 def test_nothing_is_written_when_nothing_needs_renewal(stored: StoredCredentials, tenant: Tenant) -> None:
     before = tenant.versions("integrations")
-    assert stored.renew(lambda _: None) == {**FIRST, **APP}
+    assert stored.renew(lambda _: None) == {**hidden(FIRST), **APP}
     assert tenant.versions("integrations") == before
 
 
@@ -81,7 +84,7 @@ def test_one_at_a_time_and_whoever_waited_sees_the_new_ones(stored: StoredCreden
 
     def exchange(known: Mapping[str, Any]) -> Mapping[str, Any]:
         time.sleep(0.1)
-        used.append(known["refresh"])
+        used.append(revealed(known["refresh"]))
         return next_pair(known)
 
     threads = [threading.Thread(target=stored.renew, args=(exchange,)) for _ in range(3)]
@@ -90,7 +93,7 @@ def test_one_at_a_time_and_whoever_waited_sees_the_new_ones(stored: StoredCreden
     for thread in threads:
         thread.join()
     assert used == ["r1", "r2", "r3"]
-    assert stored.read()["refresh"] == "r4"
+    assert revealed(stored.read()["refresh"]) == "r4"
 
 
 def test_an_exchange_that_fails_leaves_the_old_ones(stored: StoredCredentials) -> None:
@@ -99,7 +102,7 @@ def test_an_exchange_that_fails_leaves_the_old_ones(stored: StoredCredentials) -
 
     with pytest.raises(LookupError):
         stored.renew(refused)
-    assert stored.read() == {**FIRST, **APP}
+    assert stored.read() == {**hidden(FIRST), **APP}
 
 
 def test_new_credentials_survive_a_connection_that_breaks_before_they_are_stored(
@@ -118,8 +121,8 @@ def test_new_credentials_survive_a_connection_that_breaks_before_they_are_stored
             )
         return next_pair(known)
 
-    assert stored.renew(exchange)["refresh"] == "r2"
-    assert stored.read()["refresh"] == "r2"
+    assert revealed(stored.renew(exchange)["refresh"]) == "r2"
+    assert revealed(stored.read()["refresh"]) == "r2"
     assert len(calls) == 1
 
 
@@ -136,8 +139,8 @@ def test_a_database_that_goes_away_before_the_exchange_is_an_error(
 
 def test_on_trial_the_given_ones_are_renewed_in_memory() -> None:
     trial = GivenCredentials(given=dict(FIRST), from_environment=APP)
-    assert trial.renew(next_pair) == {"access": "a2", "refresh": "r2", **APP}
-    assert trial.given == {"access": "a2", "refresh": "r2"}
+    assert trial.renew(next_pair) == {**hidden({"access": "a2", "refresh": "r2"}), **APP}
+    assert revealed(trial.given) == {"access": "a2", "refresh": "r2"}
     assert trial.renew(lambda _: None) == trial.read()
 
 
@@ -182,7 +185,7 @@ def test_what_is_borrowed_is_renewed_where_it_lives(tenant: Tenant, script: Scri
     assert script.connector is not None
     script.connector.renew(next_pair)
     with tenant.engine.begin() as conn:
-        assert integrations.credentials(conn, lender, town.vault)["refresh"] == "r2"
+        assert revealed(integrations.credentials(conn, lender, town.vault)["refresh"]) == "r2"
 
 
 @pytest.mark.parametrize("spoilt", [None, "UPDATE integrations SET credentials_rejected_at = now()"])
@@ -244,3 +247,48 @@ def test_a_budget_outlives_the_tokens_that_are_renewed(tenant: Tenant, script: S
     assert script.connector is not None
     script.connector.renew(next_pair)
     assert scope_of(town, tenant) == before
+
+
+def test_each_credential_has_a_budget_of_its_own(tenant: Tenant, script: Script) -> None:
+    town = borrower(tenant, script, Credentialed())
+    seen = []
+    for token in ("one", "other", "one"):
+        store(tenant, town.vault, {"token": token})
+        seen.append(scope_of(town, tenant))
+    assert seen[0] < seen[1] == seen[2]
+
+
+class Refusing(BaseModel):
+    token: Secret
+    number: int = 0
+
+
+def test_credentials_that_cannot_be_used_are_in_no_error_and_in_no_cause_of_one(tenant: Tenant, script: Script) -> None:
+    town = Town.of(tenant, script, credentials_type=Refusing)
+    with pytest.raises(ConfigurationInvalid) as refused:
+        parse_credentials(town.integration, hidden({"token": "canary-1", "number": "canary-2"}))
+    assert "number: Input should be a valid integer" in str(refused.value)
+    assert "canary" not in repr(refused.value)
+    assert (refused.value.__cause__, refused.value.__context__) == (None, None)
+
+
+def test_credentials_on_trial_and_stored_ones_do_not_show(stored: StoredCredentials) -> None:
+    trial = GivenCredentials(given={"token": "canary-1"}, from_environment={"client_secret": Secret("canary-2")})
+    assert "canary" not in f"{trial!r} {trial.read()} {trial.renew(lambda _: {'token': 'canary-3'})} {trial!r}"
+    assert "a1" not in f"{stored!r} {stored.read()}".replace(str(stored.integration_id), "")
+
+
+def test_twenty_that_find_the_token_ended_renew_it_once(stored: StoredCredentials) -> None:
+    """As an integration does: whoever sees another token than its own, uses that one."""
+    used: list[str] = []
+
+    def exchange(known: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if revealed(known["refresh"]) != "r1":
+            return None
+        used.append("r1")
+        return next_pair(known)
+
+    with ThreadPoolExecutor(20) as pool:
+        got = list(pool.map(lambda _: stored.renew(exchange), range(20)))
+    assert used == ["r1"]
+    assert {revealed(one["access"]) for one in got} == {"a2"}

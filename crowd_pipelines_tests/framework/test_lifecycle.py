@@ -13,7 +13,7 @@ from crowd_pipelines.http import CredentialsRejected, Gone, RateLimited, Retryab
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines_tests.framework.scripted import OwedStream, PageStream, Script, Town, found, pages
-from crowd_pipelines_tests.store.tenant import Tenant, said
+from crowd_pipelines_tests.store.tenant import Tenant, answer, said
 
 PLANNING = ["preprocess", "create_member_attributes", "get_streams"]
 
@@ -117,11 +117,11 @@ def test_a_phase_that_is_rate_limited_delays_the_run_until_then(town: Town, wher
 def test_a_phase_with_refused_credentials_ends_the_run_and_no_check_asks_again(town: Town, where: str) -> None:
     town.tenant.execute("UPDATE integrations SET onboarded_at = now(), last_check_at = now() - interval '1 day'")
     setattr(town.script, where, CredentialsRejected("401: bad token."))
-    assert town.processor().process_tick("town", datetime.now(UTC)).due != ()
+    assert town.processor().process_tick("town").due != ()
     run = town.onboard()
     assert run.state is RunState.ERROR
     assert run.error == "401: bad token. Connect the integration again with credentials that work."
-    assert town.processor().process_tick("town", datetime.now(UTC)).due == ()
+    assert town.processor().process_tick("town").due == ()
 
 
 def test_a_plan_that_fails_for_a_passing_reason_is_tried_again_five_times(town: Town) -> None:
@@ -175,7 +175,7 @@ def test_one_run_that_fails_holds_no_other_up(tenant: Tenant, script: Script) ->
 
 
 def test_a_slow_phase_keeps_the_lease_of_its_run(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(lifecycle, "heartbeat_seconds", lambda: 0.02)
     beaten = threading.Event()
 
     def slow(script: Script) -> Patch:
@@ -301,3 +301,13 @@ def test_an_onboarding_reads_everything_and_takes_nothing_up(town: Town) -> None
     failing_for_good(town, OwedStream(name="b"))
     assert town.onboard().state is RunState.PROCESSED
     assert town.script.fetched == ["a/1"]
+
+
+def test_what_a_failed_run_left_untied_is_tied_by_the_next_that_ends_well(town: Town) -> None:
+    town.script.steps = {"a/1": found(said("1"), answer("2", "1"))}
+    town.onboard()
+    # As if two workers had committed them at the same moment, before the first run ended in error.
+    town.tenant.execute("UPDATE activities SET parent_id = NULL, created_at = created_at - interval '1 day'")
+    town.tenant.execute("UPDATE integration_runs SET state = 'error', error = 'refused'")
+    assert town.check().state is RunState.PROCESSED
+    assert town.tenant.activity("2")["parent_id"] == town.tenant.activity("1")["id"]

@@ -4,12 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from crowd_pipelines.framework import processor
 from crowd_pipelines.framework.slices import Slice
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines_tests.framework.scripted import Script, Town
 from crowd_pipelines_tests.store.tenant import Tenant
 
 NOW = datetime(2024, 5, 1, 12, 30, 40, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the database's clock says."""
+    monkeypatch.setattr(processor, "current_time", lambda _: NOW)
 
 
 def checked_at(town: Town, moment: datetime) -> None:
@@ -19,30 +26,30 @@ def checked_at(town: Town, moment: datetime) -> None:
 @pytest.mark.parametrize(("minutes", "number", "due"), [(1, 2, False), (19, 20, False), (20, 21, True), (90, 91, True)])
 def test_a_tick_counts_the_minutes_since_the_last_check(town: Town, minutes: int, number: int, due: bool) -> None:
     checked_at(town, NOW.replace(second=0) - timedelta(minutes=minutes))
-    tick = town.processor().process_tick("town", NOW)
+    tick = town.processor().process_tick("town")
     assert (tick.number, tick.of, bool(tick.due)) == (number, 20, due)
 
 
 def test_a_platform_without_checks_is_never_due(tenant: Tenant, script: Script) -> None:
     town = Town.of(tenant, script, ticks_between_checks=-1)
     checked_at(town, NOW - timedelta(days=9))
-    assert town.processor().process_tick("town", NOW).due == ()
+    assert town.processor().process_tick("town").due == ()
 
 
 def test_a_platform_checked_every_minute_is_due_every_minute_but_not_twice(tenant: Tenant, script: Script) -> None:
     town = Town.of(tenant, script, ticks_between_checks=1)
     checked_at(town, NOW - timedelta(minutes=1))
-    assert town.processor().process_tick("town", NOW).due != ()
+    assert town.processor().process_tick("town").due != ()
     checked_at(town, NOW - timedelta(seconds=20))
-    assert town.processor().process_tick("town", NOW).due == ()
+    assert town.processor().process_tick("town").due == ()
 
 
 def test_a_check_is_opened_once_for_a_tick(town: Town) -> None:
-    processor = town.processor()
+    checks = town.processor()
     since = datetime.now(UTC)
-    [run_id] = processor.process_check([town.tenant.integration_id], not_checked_since=since)
+    [run_id] = checks.process_check([town.tenant.integration_id], not_checked_since=since)
     town.work(run_id)
-    assert processor.process_check([town.tenant.integration_id], not_checked_since=since) == []
+    assert checks.process_check([town.tenant.integration_id], not_checked_since=since) == []
 
 
 def test_an_onboarding_that_is_open_already_is_continued(town: Town) -> None:
@@ -76,9 +83,9 @@ def test_a_check_of_something_already_read_is_passed_over(town: Town) -> None:
 
 @pytest.mark.parametrize(("canceled", "state"), [(True, RunState.ERROR), (False, RunState.DELAYED)])
 def test_a_worker_that_goes_hands_over_what_it_holds(town: Town, canceled: bool, state: RunState) -> None:
-    processor = town.processor()
-    [run_id] = processor.onboard([town.tenant.integration_id]).run_ids
-    processor.lifecycle.get_streams([run_id])
-    processor.lifecycle.hand_over(canceled=canceled)
+    worker = town.processor()
+    [run_id] = worker.onboard([town.tenant.integration_id]).run_ids
+    worker.lifecycle.get_streams([run_id])
+    worker.lifecycle.hand_over(canceled=canceled)
     assert town.tenant.value("SELECT state FROM integration_runs") == state
     assert town.script.fetched == []

@@ -47,11 +47,15 @@ def test_pages_children_and_grandchildren_are_all_read(town: Town) -> None:
     assert town.stored() == {"1", "2", "3", "child", "grandchild"}
 
 
-def test_a_cursor_that_loops_ends(town: Town) -> None:
-    town.script.steps["a/1"] = found(to_page=PageStream(name="a", number=2))
-    town.script.steps["a/2"] = found(to_page=PageStream(name="a", number=1))
-    assert town.onboard().state is RunState.PROCESSED
-    assert town.script.fetched == ["a/1", "a/2"]
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_pages_in_a_circle_are_read_once_and_the_run_says_so(town: Town, length: int) -> None:
+    town.script.steps = dict(chain(length=length))
+    town.script.steps[f"a/{length}"] = found(said("last"), to_page=PageStream(name="a", number=1))
+    run = town.onboard()
+    assert run.state is RunState.ERROR
+    assert f"1 of {length} streams failed: a/{length}: the provider's list leads back" in (run.error or "")
+    assert town.script.fetched == [f"a/{number}" for number in range(1, length + 1)]
+    assert len(town.stored()) == length
 
 
 def test_a_passing_failure_is_retried_five_times_and_then_the_run_names_the_stream(town: Town) -> None:
@@ -130,10 +134,10 @@ def test_no_check_is_due_until_refused_credentials_change(town: Town) -> None:
     town.onboard()
     town.script.steps["a/1"] = CredentialsRejected("401")
     town.check()
-    later = datetime.now(UTC) + timedelta(hours=2)
-    assert town.processor().process_tick("town", later).due == ()
+    town.tenant.execute("UPDATE integrations SET last_check_at = now() - interval '2 hours'")
+    assert town.processor().process_tick("town").due == ()
     town.tenant.execute("UPDATE integrations SET credentials_rejected_at = NULL")
-    assert town.processor().process_tick("town", later).due == (town.tenant.integration_id,)
+    assert town.processor().process_tick("town").due == (town.tenant.integration_id,)
 
 
 def test_what_is_gone_is_skipped_and_no_failure(town: Town) -> None:
@@ -368,7 +372,7 @@ def test_streams_that_were_with_a_dead_worker_come_last_and_each_alone(town: Tow
 
 
 def test_a_slow_stream_keeps_its_lease_and_that_of_its_run(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(runner, "heartbeat_seconds", lambda: 0.01)
     leases = (
         "SELECT s.due_at > now() AND r.leased_until > now() AS held"
         " FROM integration_streams AS s JOIN integration_runs AS r ON r.id = s.run_id"
@@ -477,6 +481,25 @@ def test_with_roots_named_their_lineages_are_done_before_the_call_returns(alone:
     work.process_streams(mine, [roots["b/1"]])
     assert {lineage.unfinished for lineage in work.lineages(mine)} == {0}
     assert work.postprocess(mine)[0].state is RunState.PROCESSED
+
+
+def test_a_check_with_much_to_read_does_not_hold_up_the_others_of_its_batch(alone: Town) -> None:
+    small = Tenant.connect(alone.tenant.engine, integration="Small")
+    alone.script.roots = pages("a", "b", "c")
+    processor = alone.processor()
+    opened = processor.process_check([alone.tenant.integration_id, small.integration_id])
+    lifecycle = processor.lifecycle
+    mine = lifecycle.get_streams(lifecycle.preprocess(lifecycle.take(opened)))
+    big = lifecycle.handled()[0]
+    alone.tenant.queue(big, *(PageStream(name="big", number=number) for number in range(300)))
+
+    lifecycle.process_streams(mine)
+
+    order = [context.integration_id for context in alone.script.contexts]
+    assert len(order) == 306
+    served = [place for place, integration_id in enumerate(order) if integration_id == small.integration_id]
+    assert len(served) == 3
+    assert max(served) < 20
 
 
 def test_credentials_that_are_refused_cost_one_request(town: Town) -> None:

@@ -1,7 +1,8 @@
 """An integration that is connected to a sandbox, over a real database, and the requests it makes."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -11,6 +12,8 @@ from sqlalchemy import Engine, text
 from crowd_pipelines.framework.clients import ApiClients
 from crowd_pipelines.framework.lifecycle import Lifecycle
 from crowd_pipelines.framework.processor import IntegrationProcessor
+from crowd_pipelines.framework.slices import Slice
+from crowd_pipelines.http.transport import Limits
 from crowd_pipelines.integrations import registry
 from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines.sandbox.process import Sandbox
@@ -18,6 +21,7 @@ from crowd_pipelines.settings import Settings
 from crowd_pipelines.store import integrations
 from crowd_pipelines.store.budgets import RateBudget
 from crowd_pipelines.store.integrations import IntegrationRecord
+from crowd_pipelines.store.invariants import broken
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.vault import Vault, new_key
 
@@ -26,12 +30,17 @@ FAST = "100000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """Onboards and checks as a worker would, and tells what that brought and cost."""
+    """Onboards and checks as a worker would, and tells what that brought and cost.
+
+    `limits` are how long answers may take, `new_slice` makes the slices in which it waits.
+    """
 
     engine: Engine
     sandbox: Sandbox
     record: IntegrationRecord
     vault: Vault
+    limits: Limits = field(default_factory=Limits)
+    new_slice: Callable[[], Slice] = field(default=lambda: Slice(Settings().slice_seconds))
 
     @classmethod
     def to(
@@ -57,6 +66,7 @@ class Connected:
         assert run_id is not None
         run = processor.process(run_id)
         assert run is not None
+        self._assert_unbroken()
         return run
 
     def check(self) -> RunRecord:
@@ -64,6 +74,7 @@ class Connected:
         [run_id] = processor.process_check([self.record.id])
         run = processor.process(run_id)
         assert run is not None
+        self._assert_unbroken()
         return run
 
     def resume(self, run: RunRecord) -> RunRecord:
@@ -72,8 +83,13 @@ class Connected:
             conn.execute(text("UPDATE integration_runs SET delayed_until = now() WHERE delayed_until IS NOT NULL"))
             conn.execute(text("UPDATE integration_streams SET due_at = now() WHERE due_at IS NOT NULL"))
             conn.execute(text("DELETE FROM rate_budgets"))
+        return self.process(run)
+
+    def process(self, run: RunRecord) -> RunRecord:
+        """What the next worker makes of it now."""
         again = self._processor(owner="next worker").process(run.id)
         assert again is not None
+        self._assert_unbroken()
         return again
 
     def truth(self) -> Truth:
@@ -93,6 +109,17 @@ class Connected:
         assert [entry["violation"] for entry in log if entry["violation"]] == []
         return [_address(entry) for entry in log]
 
+    def lose(self, which: str) -> None:
+        """Delete activities, as if they had never been read: they are counted off, too."""
+        lost = f"WITH lost AS (DELETE FROM activities WHERE {which} RETURNING integration_id, member_id, score)"
+        counts = (
+            "UPDATE integrations SET activity_count = activity_count"
+            " - (SELECT count(*) FROM lost WHERE integration_id = integrations.id)"
+        )
+        scores = "score - (SELECT coalesce(sum(score), 0) FROM lost WHERE member_id = members.id)"
+        with self.engine.begin() as conn:
+            conn.exec_driver_sql(f"{lost}, counted AS ({counts}) UPDATE members SET score = {scores}")
+
     def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         with self.engine.begin() as conn:
             return [dict(row) for row in conn.execute(text(sql), values).mappings()]
@@ -107,10 +134,19 @@ class Connected:
         tables = ("activities", "members", "member_identities", "organizations", "member_organizations")
         return {table: self.rows(f"SELECT xmin::text, t.* FROM {table} AS t ORDER BY ctid") for table in tables}
 
+    def _assert_unbroken(self) -> None:
+        """Whatever a test does: after every integration run, the database is as a healthy one must be."""
+        with self.engine.begin() as conn:
+            assert broken(conn) == []
+
     def _processor(self, owner: str = "worker") -> IntegrationProcessor:
         settings = Settings()
-        clients = ApiClients(budget=RateBudget(engine=self.engine), vault=self.vault, settings=settings)
-        return IntegrationProcessor(Lifecycle(clients=clients, settings=settings, registry=registry(), owner=owner))
+        budget = RateBudget(engine=self.engine)
+        clients = ApiClients(budget=budget, vault=self.vault, settings=settings, limits=self.limits)
+        slice_ = self.new_slice()
+        return IntegrationProcessor(
+            Lifecycle(clients=clients, settings=settings, registry=registry(), owner=owner, slice_=slice_)
+        )
 
 
 def _address(entry: dict[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 `KINDS` are the stable names of its streams, sorted; `streams(truth)` is one stream of every kind that leads to
 something. Optional: `ABSENT`, a reason for each test here that cannot apply; `QUIET_CHECK`, the most requests that a
-check with nothing new may take, or a function of the truth; `known_members(truth)`, whom the database would know.
+check with nothing new may take, or a function of the truth; `known_members(truth)`, whom the database would know;
+`DECIDING`, fields whose value may say that something is no record.
 """
 
 import importlib
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -34,6 +36,7 @@ from crowd_pipelines.model.records import Activity, KnownMember, Member
 from crowd_pipelines.model.streams import Json, Stream, StreamResult, UpdateMembers, UpsertActivities, UpsertMembers
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.settings import Settings
+from crowd_pipelines_tests.http.scripted_server import redirect, scripted_server
 
 REGISTRY = registry()
 
@@ -63,20 +66,23 @@ class Reader:
 
     @property
     def api(self) -> Any:
+        return connected(self.integration, self.connector)
+
+    @property
+    def connector(self) -> PacedConnector:
         platform = self.integration.platform
         pacer = LocalPacer()
         lender = self.integration.credentials_of or platform
-        connector = PacedConnector(
+        return PacedConnector(
             base_url=self.sandbox.api_url(platform),
             credentials=GivenCredentials(
                 given=self.sandbox.credentials(lender),
                 from_environment=app_credentials(self.integration, Settings()),
             ),
-            pacer_of=lambda _: pacer,
+            pacer_of=lambda *_: pacer,
             sleep=lambda _: None,
             max_connections=2,
         )
-        return connected(self.integration, connector)
 
     def context(self, *, onboarding: bool = True) -> RunContext[Any, Any]:
         return RunContext(
@@ -196,6 +202,17 @@ def test_it_declares_what_its_job_and_its_page_need(platform: str) -> None:
     assert 0 < integration.onboarding_limit_factor <= 1
     assert integration.rate_limits
     assert all(isinstance(limit, RateLimit) for limit in integration.rate_limits.values())
+
+
+@every_platform
+def test_its_credentials_stay_at_its_own_host(reader: Reader, platform: str) -> None:
+    with scripted_server() as provider, scripted_server() as other:
+        provider.script = defaultdict(lambda: [redirect(f"{other.url}/a")])
+        api = connected(reader.integration, replace(reader.connector, base_url=provider.url))
+        with pytest.raises(UnexpectedPayload, match="was redirected to"):
+            reader.integration.check_credentials(api, reader.run.settings)
+        assert len(provider.seen) == 1
+        assert other.seen == []
 
 
 @every_platform

@@ -264,6 +264,7 @@ def test_clearing_tells_what_fired(lively: Sandbox, url: str) -> None:
         {"kind": "latency", "path": "("},
         {"kind": "latency", "every": 0},
         {"kind": "poison", "what": "arsenic"},
+        {"kind": "recode", "what": "runes"},
     ],
 )
 def test_faults_that_are_none_are_refused(still: Sandbox, fault: dict[str, Any]) -> None:
@@ -283,3 +284,48 @@ def test_a_kept_alive_connection_survives_what_it_can(lively: Sandbox, url: str)
     received = raw(url, request * 3)
     assert received.count(b"HTTP/1.1 503") == 1
     assert received.count(b"HTTP/1.1 200") == 2
+
+
+def test_slow_can_wait_until_the_headers_are_out(lively: Sandbox, url: str) -> None:
+    lively.fault("devto", "slow", seconds=30, halfway=True)
+    with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as connection:
+        connection.sendall(bytes_of(url))
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += connection.recv(65_536)
+    assert len(received.partition(b"\r\n\r\n")[2]) <= 1
+
+
+def test_a_flood_is_as_large_as_ordered(lively: Sandbox, url: str) -> None:
+    lively.fault("devto", "flood", size=3_000_000)
+    assert fetch(url).body == b" " * 3_000_000
+
+
+def test_a_replay_leads_in_a_circle(lively: Sandbox, url: str) -> None:
+    lively.fault("devto", "replay", size=2)
+    pages = [fetch(url, page=page, per_page=3).body for page in range(1, 7)]
+    assert pages[0] != pages[1]
+    assert pages[2:] == [pages[0], pages[1], pages[0], pages[1]]
+
+
+@pytest.mark.parametrize("what", ["utf-16", "byte order mark", "duplicate keys"])
+def test_recoded_bytes_say_the_same(lively: Sandbox, url: str, what: str) -> None:
+    before = fetch(url, page=1, per_page=3).body
+    lively.fault("devto", "recode", what=what)
+    after = fetch(url, page=1, per_page=3).body
+    assert after != before
+    assert json.loads(after) == json.loads(before)
+
+
+@pytest.mark.parametrize(
+    ("what", "inside"), [("deep", b"[" * 10_000), ("nan", b"NaN"), ("numbers beyond 64 bits", b"9223372036854775808")]
+)
+def test_recoded_bytes_hold_what_nobody_asked_for(lively: Sandbox, url: str, what: str, inside: bytes) -> None:
+    lively.fault("devto", "recode", what=what)
+    assert inside in fetch(url).body
+
+
+def test_recoded_bytes_may_be_no_text(lively: Sandbox, url: str) -> None:
+    lively.fault("devto", "recode", what="invalid utf-8")
+    with pytest.raises(UnicodeDecodeError):
+        fetch(url).body.decode()

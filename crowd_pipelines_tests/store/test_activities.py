@@ -248,3 +248,16 @@ def test_a_type_that_scores_higher_later_counts_as_much_for_its_member(tenant: T
     assert tenant.value("SELECT score FROM members") == 2 * SAID.score + 3
     tenant.say(said("1"))
     assert tenant.value("SELECT score FROM members") == 2 * SAID.score
+
+
+def test_an_activity_that_turns_out_to_be_another_s_counts_for_them(tenant: Tenant) -> None:
+    tenant.say(said("a", person("ada")), said("b", person("ada")))
+    tenant.say(said("a", person("eve")))
+    scores = "SELECT display_name, score, joined_at FROM members ORDER BY display_name"
+    assert tenant.rows(scores) == [
+        {"display_name": "ada", "score": 2, "joined_at": NOON},
+        {"display_name": "eve", "score": 2, "joined_at": NOON},
+    ]
+    again = tenant.versions()
+    tenant.say(said("a", person("eve")))
+    assert tenant.versions() == again

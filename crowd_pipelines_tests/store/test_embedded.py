@@ -1,4 +1,6 @@
+import fcntl
 import os
+import select
 import shutil
 import signal
 import stat
@@ -42,7 +44,9 @@ def ordinary_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
     home = state / "postgres"
     home.mkdir(parents=True)
     if AS_ROOT:
-        postgres_wheel.account_for(around).own(home)
+        account = postgres_wheel.account_for(around)
+        for theirs in (state, home):
+            account.own(theirs)
         for above in (around, state):
             above.chmod(0o755)
     home.chmod(0o700)
@@ -151,6 +155,25 @@ def test_an_onlooker_does_not_end_the_server_unless_it_insists(folder: Path) -> 
     onlooker.stop(force=True)
     assert not accepts_connections(url)
     postgres.stop()
+
+
+def test_who_wants_it_alone_gets_it_when_nobody_else_uses_it_and_others_wait(folder: Path) -> None:
+    one, other = EmbeddedPostgres.at(folder, durable=False), EmbeddedPostgres.at(folder, durable=False)
+    one.start()
+    other.start()
+    with pytest.raises(EmbeddedPostgresError, match="in use by another command"), one.alone():
+        pass
+    other.stop()
+    with one.alone():
+        command = [sys.executable, "-c", STARTS_AND_WAITS, str(folder)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as late:
+            assert late.stdin is not None
+            assert late.stdout is not None
+            assert select.select([late.stdout], [], [], 1.5)[0] == []
+            fcntl.flock(one._in_use or 0, fcntl.LOCK_SH)
+            assert late.stdout.readline().startswith("postgresql://")
+            late.stdin.close()
+    one.stop()
 
 
 def test_starting_twice_needs_one_stop(folder: Path) -> None:

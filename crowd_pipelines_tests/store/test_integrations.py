@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from crowd_pipelines.model.secrets import revealed
 from crowd_pipelines.store import integrations
 from crowd_pipelines.store.integrations import Limit
 from crowd_pipelines.store.vault import Vault, new_key
@@ -107,7 +108,7 @@ def test_new_credentials_may_be_tried_again(tenant: Tenant) -> None:
     assert due(tenant, datetime.now(UTC)) == []
     with tenant.engine.begin() as conn:
         integrations.set_credentials(conn, tenant.integration_id, vault.seal({"token": "new"}, tenant.integration_id))
-        assert integrations.credentials(conn, tenant.integration_id, vault) == {"token": "new"}
+        assert revealed(integrations.credentials(conn, tenant.integration_id, vault)) == {"token": "new"}
     assert due(tenant, datetime.now(UTC)) == [tenant.integration_id]
 
 

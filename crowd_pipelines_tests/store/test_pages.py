@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import RejectedRecord, StreamResult, UpsertMembers
 from crowd_pipelines.store.integrations import Limit
 from crowd_pipelines_tests.store.tenant import Note, Tenant, page, person, said, upsert
@@ -98,3 +99,23 @@ def test_the_global_limit_counts_records_and_delays_until_its_window_ends(tenant
         " FROM integration_runs AS r JOIN integrations AS i ON i.id = r.integration_id"
     )
     assert row == {"at_the_end": True, "limit_count": 4}
+
+
+def test_pages_in_a_circle_are_stored_and_end_in_an_error(tenant: Tenant) -> None:
+    run = tenant.planned_run(Note(name="a"))
+    for number, onward in enumerate([2, 3, 2], start=1):
+        [claimed] = tenant.claim(run)
+        result = StreamResult(operations=(upsert(said(str(number))),), next_page=Note(name="a", page=onward))
+        tenant.commit(page(run, claimed, result))
+    assert tenant.claim(run) == []
+    assert tenant.value("SELECT count(*) FROM activities") == 3
+    [*_, last] = tenant.rows("SELECT state, error, due_at, retries FROM integration_streams ORDER BY id")
+    assert (last["state"], last["due_at"], last["retries"]) == (StreamState.ERROR, None, 1)
+    assert "leads back to a page that was read already" in last["error"]
+
+
+def test_a_page_that_somebody_else_led_to_is_no_circle(tenant: Tenant) -> None:
+    run = tenant.planned_run(Note(name="a"), Note(name="a", page=2))
+    first, _ = tenant.claim(run)
+    tenant.commit(page(run, first, StreamResult(next_page=Note(name="a", page=2))))
+    assert tenant.value("SELECT state FROM integration_streams WHERE id = :id", id=first.id) == StreamState.PROCESSED

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from crowd_pipelines.model.states import RunState, StreamState
@@ -161,6 +161,24 @@ def test_a_run_that_was_never_taken_is_found_after_a_while(tenant: Tenant) -> No
     assert waiting(tenant) == []
     tenant.execute("UPDATE integration_runs SET created_at = now() - interval '5 min'")
     assert waiting(tenant) == [run_id]
+
+
+def test_many_onboardings_that_wait_do_not_hide_a_check(engine: Engine) -> None:
+    def waits(name: str, *, onboarding: bool, minutes: int) -> UUID:
+        tenant = Tenant.connect(engine, name=name)
+        run = tenant.run(onboarding=onboarding)
+        since = f"interval '{minutes} min'"
+        tenant.execute(
+            f"UPDATE integration_runs SET state = 'delayed', delayed_until = now() - {since} WHERE id = :id", id=run.id
+        )
+        return run.id
+
+    late, early = waits("late", onboarding=True, minutes=1), waits("early", onboarding=True, minutes=3)
+    middle, check = waits("middle", onboarding=True, minutes=2), waits("check", onboarding=False, minutes=0)
+    with engine.begin() as conn:
+        found = [run.id for run in runs.waiting(conn, limit=2)]
+    assert found == [check, early, middle]
+    assert late not in found
 
 
 def test_a_run_without_a_plan_never_ends_well(tenant: Tenant) -> None:

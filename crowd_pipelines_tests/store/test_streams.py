@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines.store import streams, watermarks
-from crowd_pipelines.store.streams import LEASE_SECONDS, MAX_CRASHES, ClaimedStream, Ending
+from crowd_pipelines.store.leases import lease_seconds
+from crowd_pipelines.store.streams import MAX_CRASHES, ClaimedStream, Ending
 from crowd_pipelines_tests.store.tenant import PLATFORM, Note, Tenant, page, said, upsert
 
 DONE = StreamState.PROCESSED
@@ -51,7 +52,7 @@ def test_a_claim_is_a_lease_of_its_owner_on_the_databases_clock(tenant: Tenant) 
     [claimed] = tenant.claim(run, owner="w1")
     row = tenant.row("SELECT *, due_at - updated_at AS lease FROM integration_streams")
     assert (row["state"], row["lease_owner"], row["lease_epoch"]) == ("processing", "w1", claimed.lease_epoch)
-    assert row["lease"] == timedelta(seconds=LEASE_SECONDS)
+    assert row["lease"] == timedelta(seconds=lease_seconds())
 
 
 def test_what_one_worker_claimed_no_other_gets(tenant: Tenant) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from crowd_pipelines.model.secrets import revealed
 from crowd_pipelines.store.vault import Sealed, Vault, VaultError, new_key
 
 HERE, ELSEWHERE = uuid.uuid4(), uuid.uuid4()
@@ -13,7 +14,10 @@ SECRET = {"token": "canary-7", "nested": {"expires": 5, "name": "ü"}}
 
 def test_what_was_sealed_is_opened() -> None:
     vault = Vault(new_key())
-    assert vault.open(vault.seal(SECRET, HERE), HERE) == SECRET
+    opened = vault.open(vault.seal(SECRET, HERE), HERE)
+    assert revealed(opened) == SECRET
+    assert "canary" not in repr(opened)
+    assert vault.open(vault.seal(opened, HERE), HERE) == opened
 
 
 def test_nothing_of_the_secret_shows_and_no_two_seals_are_alike() -> None:
@@ -60,8 +64,9 @@ def test_of_several_keys_the_first_seals_and_all_open() -> None:
     before = Vault(old).seal(SECRET, HERE)
     rotated = Vault(f"{new}, {old}")
     after = rotated.seal(SECRET, HERE)
-    assert rotated.open(before, HERE) == SECRET
-    assert Vault(new).open(after, HERE) == SECRET
+    assert revealed(rotated.open(before, HERE)) == SECRET
+    assert revealed(Vault(new).open(after, HERE)) == SECRET
+    assert rotated.key_ids == (after.key_id, before.key_id)
     with pytest.raises(VaultError):
         Vault(old).open(after, HERE)
 

@@ -1,11 +1,12 @@
 """Requests to X with one account's tokens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Protocol, Self
+
+from pydantic import SecretStr
 
 from crowd_pipelines.apis.x.payloads import Page, problem_of
 from crowd_pipelines.apis.x.tokens import Exchange, Tokens, XCredentials
@@ -14,6 +15,8 @@ from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import CredentialsRejected, Gone, UnexpectedPayload
 from crowd_pipelines.http.outcomes import Response
 from crowd_pipelines.http.pacing import RateLimit
+from crowd_pipelines.model import clock
+from crowd_pipelines.model.secrets import Secret
 
 API_URL = "https://api.x.com"
 LARGEST_PAGE_OF_USERS = 1000
@@ -46,7 +49,7 @@ Params = Mapping[str, str | int | None]
 class Connector(Protocol):
     """What makes a client and changes the stored tokens."""
 
-    def http(self, *, secrets: Sequence[str] = (), **options: Any) -> HttpClient:
+    def http(self, *, secrets: Sequence[SecretStr] = (), **options: Any) -> HttpClient:
         """Return a client for X's address."""
         ...
 
@@ -104,9 +107,7 @@ class XApi:
         page = Page.of(body, told_at=_moment(response))
         if "data" not in body and "meta" not in body:
             raise Gone(f"X does not show {path}: {page.problems[0].text if page.problems else 'no reason is given'}")
-        # The same token again would lead here again.
-        asked = params.get("pagination_token") or params.get("next_token")
-        return replace(page, next_token=None) if page.next_token == asked else page
+        return page
 
     def _ask(self, path: str, params: Params, *, bucket: str) -> Response:
         token = self._tokens.current()
@@ -118,8 +119,8 @@ class XApi:
                 raise
         return self._get(path, params, bucket=bucket, token=fresh)
 
-    def _get(self, path: str, params: Params, *, bucket: str, token: str) -> Response:
-        response = self._http.get(path, params, bucket=bucket, headers={"Authorization": f"Bearer {token}"})
+    def _get(self, path: str, params: Params, *, bucket: str, token: Secret) -> Response:
+        response = self._http.get(path, params, bucket=bucket, headers={"Authorization": token.after("Bearer ")})
         if response.status == HTTPStatus.BAD_REQUEST:
             problem = problem_of(response.json)
             named = ", ".join(sorted(problem.parameters))
@@ -135,9 +136,16 @@ def _body(response: Response) -> dict[str, Any]:
     body = response.json
     if not isinstance(body, dict) or not body.keys() & {"data", "errors", "meta"}:
         raise UnexpectedPayload("X answered something else than an envelope with data", evidence=str(body))
-    if not isinstance(body.get("data") or [], list):
+    if not isinstance(body.get("data", []), list) or (_counted(body) and not body.get("data")):
         raise UnexpectedPayload("X answered with data that are no list", evidence=str(body))
     return body
+
+
+def _counted(body: dict[str, Any]) -> bool:
+    """Tell whether X says that there are records on the page, if it says so at all."""
+    meta = body.get("meta")
+    count = meta.get("result_count") if isinstance(meta, dict) else None
+    return isinstance(count, int) and count > 0
 
 
 def _moment(response: Response) -> datetime:
@@ -145,4 +153,4 @@ def _moment(response: Response) -> datetime:
     try:
         return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
     except (KeyError, ValueError):
-        return datetime.now(UTC)
+        return clock.now()

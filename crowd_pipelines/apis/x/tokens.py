@@ -3,7 +3,7 @@
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +12,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 from crowd_pipelines.apis.x.verdicts import TOKEN_PATH
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import CredentialsRejected, UnexpectedPayload
+from crowd_pipelines.model import clock
 from crowd_pipelines.model.payloads import Payload, Spare
+from crowd_pipelines.model.secrets import Secret, revealed
 
 LEEWAY = timedelta(minutes=2)
 """A token that ends within this time is renewed first: a request should not meet its end on the way."""
@@ -30,26 +32,26 @@ class XCredentials(BaseModel):
     secret the app is a public client.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    access_token: SecretStr
-    refresh_token: SecretStr | None = None
+    access_token: Secret
+    refresh_token: Secret | None = None
     expires_at: AwareDatetime | None = None
     client_id: str | None = None
-    client_secret: SecretStr | None = None
+    client_secret: Secret | None = None
 
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[Secret, ...]:
         """Everything that must never show."""
         held = (self.access_token, self.refresh_token, self.client_secret)
-        return tuple(secret.get_secret_value() for secret in held if secret)
+        return tuple(secret for secret in held if secret)
 
 
 class TokenAnswer(Payload):
     """What X gives for a refresh token."""
 
-    access_token: str
-    refresh_token: Spare[str] = None
+    access_token: Secret
+    refresh_token: Spare[Secret] = None
     expires_in: Spare[int] = None
 
 
@@ -62,52 +64,54 @@ class Tokens:
         self._renew_stored = renew
         self._lock = threading.Lock()
 
-    def current(self) -> str:
+    def current(self) -> Secret:
         """Return the access token, a new one when it is about to end. Raises CredentialsRejected."""
         with self._lock:
             ends = self._held.expires_at
-            if ends and ends <= datetime.now(UTC) + LEEWAY and self._held.refresh_token:
+            if ends and ends <= clock.now() + LEEWAY and self._held.refresh_token:
                 self._renew()
-            return self._held.access_token.get_secret_value()
+            return self._held.access_token
 
-    def instead_of(self, refused: str) -> str | None:
+    def instead_of(self, refused: Secret) -> Secret | None:
         """Return the token to use after one was refused; None when there is no other. Raises CredentialsRejected."""
         with self._lock:
-            if self._held.access_token.get_secret_value() == refused:
+            if self._held.access_token == refused:
                 if not self._held.refresh_token:
                     return None
                 self._renew()
-            return self._held.access_token.get_secret_value()
+            return self._held.access_token
 
     def _renew(self) -> None:
-        self._held = XCredentials.model_validate(self._renew_stored(self._exchange))
+        self._held = _parsed(self._renew_stored(self._exchange))
 
     def _exchange(self, stored: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        now = XCredentials.model_validate(stored)
+        now = _parsed(stored)
         if now.refresh_token != self._held.refresh_token or now.refresh_token is None:
             return None  # somebody has renewed meanwhile, or the integration was connected again
-        answer = self._ask(now, now.refresh_token.get_secret_value())
-        ends = datetime.now(UTC) + timedelta(seconds=answer.expires_in) if answer.expires_in else None
+        answer = self._ask(now, now.refresh_token)
+        ends = clock.now() + timedelta(seconds=answer.expires_in) if answer.expires_in else None
         return {
             "access_token": answer.access_token,
-            "refresh_token": answer.refresh_token or now.refresh_token.get_secret_value(),
+            "refresh_token": answer.refresh_token or now.refresh_token,
             "expires_at": ends.isoformat() if ends else None,
         }
 
-    def _ask(self, app: XCredentials, refresh_token: str) -> TokenAnswer:
+    def _ask(self, app: XCredentials, refresh_token: Secret) -> TokenAnswer:
         if not app.client_id:
             raise CredentialsRejected(
                 "The access token has to be renewed, and the app's id is not known; set CROWD_TWITTER_CLIENT_ID (and "
                 "CROWD_TWITTER_CLIENT_SECRET, if the app is a confidential client)."
             )
-        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        form: dict[str, str | SecretStr] = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         headers = {}
         if app.client_secret:
-            headers["Authorization"] = _basic(app.client_id, app.client_secret.get_secret_value())
+            headers["Authorization"] = _basic(app.client_id, app.client_secret)
         else:
             form["client_id"] = app.client_id
         # Once: were the answer lost and the token sent again, X would take both for stolen.
-        body = self._http.post(TOKEN_PATH, form=form, headers=headers, bucket="token", repeatable=False).json
+        body = self._http.post(
+            TOKEN_PATH, form=form, headers=headers, bucket="token", repeatable=False, for_credentials=True
+        ).json
         try:
             return TokenAnswer.model_validate(body)
         except ValueError:
@@ -115,6 +119,10 @@ class Tokens:
         raise problem  # not from the handler, whose error would quote the answer
 
 
-def _basic(client_id: str, client_secret: str) -> str:
-    pair = f"{quote(client_id, safe='')}:{quote(client_secret, safe='')}"
-    return f"Basic {b64encode(pair.encode()).decode()}"
+def _parsed(stored: Mapping[str, Any]) -> XCredentials:
+    return XCredentials.model_validate(revealed(stored))
+
+
+def _basic(client_id: str, client_secret: Secret) -> Secret:
+    pair = f"{quote(client_id, safe='')}:{quote(client_secret.get_secret_value(), safe='')}"
+    return Secret(b64encode(pair.encode()).decode()).after("Basic ")

@@ -1,11 +1,12 @@
 """What X's refusals mean, where the status alone does not tell."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 
 from crowd_pipelines.apis.x.payloads import Problem, problem_of
 from crowd_pipelines.http.errors import UnexpectedPayload
 from crowd_pipelines.http.outcomes import Outcome, Response, Verdict
+from crowd_pipelines.model import clock
 
 TOKEN_PATH = "/2/oauth2/token"  # noqa: S105  an address
 BILLING_PERIOD = timedelta(days=30)
@@ -39,7 +40,7 @@ def judge(response: Response) -> Outcome | Verdict | None:
                 outcome=Outcome.RATE_LIMITED,
                 reason="The app has used up what its plan pays for; raise the cap or buy credits in X's developer "
                 "console, or wait for the next billing period.",
-                until=datetime.now(UTC) + BILLING_PERIOD,
+                until=clock.now() + BILLING_PERIOD,
             )
     return None
 

@@ -124,8 +124,10 @@ class CommentNode:
         """Return the place of a comment of any shape."""
         fields = raw if isinstance(raw, dict) else {}
         id_code = fields.get("id_code")
+        # Whatever else it may be, it is no id: the comment is there, and nobody can tell which it is.
+        named = isinstance(id_code, str | int) and id_code != ""
         return cls(
-            id_code=None if id_code in (None, "") else str(id_code),
+            id_code=str(id_code) if named else None,
             parent=parent,
             created_at=str(fields.get("created_at") or ""),
             withheld=bool(fields.get("user") == {}),

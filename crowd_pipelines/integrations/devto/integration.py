@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from crowd_pipelines.framework.integration import BudgetScope, Connector, Integration, RunContext
 from crowd_pipelines.framework.reading import usable
 from crowd_pipelines.http.errors import Gone
 from crowd_pipelines.http.outcomes import Outcome, Response
 from crowd_pipelines.http.pacing import RateLimit
+from crowd_pipelines.http.transport import Headers
 from crowd_pipelines.integrations.devto import activities as records
 from crowd_pipelines.integrations.devto.api import Article, Comment, CommentNode, DevtoApi, OwnerKind, Profile
 from crowd_pipelines.integrations.devto.streams import (
@@ -28,6 +29,7 @@ from crowd_pipelines.integrations.devto.streams import (
     ProfileStream,
 )
 from crowd_pipelines.model.records import Activity
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines.model.streams import (
     Json,
     Operation,
@@ -77,7 +79,7 @@ class DevtoCredentials(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    api_key: SecretStr | None = None
+    api_key: Secret | None = None
 
 
 class DevtoIntegration(Integration[DevtoSettings, DevtoCredentials, DevtoApi]):
@@ -100,8 +102,8 @@ class DevtoIntegration(Integration[DevtoSettings, DevtoCredentials, DevtoApi]):
 
     def connect(self, connector: Connector, credentials: DevtoCredentials) -> DevtoApi:
         """Return a client, with the API key if there is one."""
-        key = credentials.api_key.get_secret_value() if credentials.api_key else ""
-        headers = {"Accept": "application/vnd.forem.api-v1+json", **({"api-key": key} if key else {})}
+        key = credentials.api_key
+        headers: Headers = {"Accept": "application/vnd.forem.api-v1+json", **({"api-key": key} if key else {})}
         return DevtoApi(connector.http(headers=headers, secrets=(key,) if key else (), judge=_judge), has_key=bool(key))
 
     def check_credentials(self, api: DevtoApi, settings: DevtoSettings) -> None:

@@ -58,9 +58,9 @@ class DiscordIntegration(Integration[DiscordSettings, DiscordCredentials, Discor
 
     def connect(self, connector: Connector, credentials: DiscordCredentials) -> DiscordApi:
         """Return a client for the bot; what it may ask is counted for the bot, in however many guilds it is."""
-        token = credentials.token.get_secret_value()
+        token = credentials.token
         http = connector.http(
-            headers={"Authorization": f"Bot {token}", "User-Agent": USER_AGENT},
+            headers={"Authorization": token.after("Bot "), "User-Agent": USER_AGENT},
             secrets=(token,),
             budget=token,
             judge=judge,

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crowd_pipelines.framework.integration import RunContext
 from crowd_pipelines.integrations.discord.api import DiscordApi
+from crowd_pipelines.model.secrets import Secret
 
 
 class DiscordSettings(BaseModel):
@@ -21,7 +22,7 @@ class DiscordCredentials(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    token: SecretStr
+    token: Secret
 
     @model_validator(mode="before")
     @classmethod
@@ -32,11 +33,11 @@ class DiscordCredentials(BaseModel):
 
     @field_validator("token")
     @classmethod
-    def _bare(cls, given: SecretStr) -> SecretStr:
+    def _bare(cls, given: Secret) -> Secret:
         token = given.get_secret_value().strip().removeprefix("Bot").strip()
         if not token:
             raise ValueError("the token is empty; copy it from the Developer Portal, under Bot")
-        return SecretStr(token)
+        return Secret(token)
 
 
 Run = RunContext[DiscordSettings, DiscordApi]

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, Unexpe
 from crowd_pipelines.http.outcomes import Outcome, Response
 from crowd_pipelines.http.pacing import utc_now
 from crowd_pipelines.http.waits import quota
+from crowd_pipelines.model.secrets import Secret
 
 Send = Callable[[HttpClient], Response]
 ClientFactory = Callable[..., HttpClient]
@@ -68,19 +69,19 @@ class App:
 
     app_id: str
     installation_id: str
-    private_key: str = field(repr=False)
+    private_key: Secret
 
-    def assertion(self, now: datetime) -> str:
+    def assertion(self, now: datetime) -> Secret:
         """Return the signed claim to be this app, for some minutes."""
         claims = {"iat": now - CLOCKS_DIFFER_BY, "exp": now + ASSERTION_LASTS, "iss": self.app_id}
-        return jwt.encode(claims, self.private_key, algorithm="RS256")
+        return Secret(jwt.encode(claims, self.private_key.get_secret_value(), algorithm="RS256"))
 
 
 class InstallationKey(Key):
     """An installation of an app: its tokens last an hour, are kept in memory, and renewed by one thread at a time."""
 
     def __init__(
-        self, app: App, http: ClientFactory, client_of: Callable[[str], HttpClient], headers: Mapping[str, str]
+        self, app: App, http: ClientFactory, client_of: Callable[[Secret], HttpClient], headers: Mapping[str, str]
     ) -> None:
         super().__init__()
         self._app = app
@@ -111,20 +112,20 @@ class InstallationKey(Key):
 
     def _renewed(self) -> HttpClient:
         path = f"/app/installations/{self._app.installation_id}/access_tokens"
-        authorization = {"Authorization": f"Bearer {self._app.assertion(utc_now())}"}
+        authorization = {"Authorization": self._app.assertion(utc_now()).after("Bearer ")}
         try:
-            body = self._exchange.post(path, headers=authorization).json
+            body = self._exchange.post(path, headers=authorization, for_credentials=True).json
         except CredentialsRejected as error:
             raise CredentialsRejected(f"{error} {_REFUSED}") from None
         token, self._expires_at = _granted(body)
         return self._client_of(token)
 
 
-def _granted(body: Any) -> tuple[str, datetime]:
+def _granted(body: Any) -> tuple[Secret, datetime]:
     """Return a token and when it ends. Raises UnexpectedPayload for an answer without them, which is not kept."""
     try:
         expires_at = datetime.fromisoformat(body["expires_at"])
-        return str(body["token"]), expires_at if expires_at.tzinfo else expires_at.astimezone()
+        return Secret(str(body["token"])), expires_at if expires_at.tzinfo else expires_at.astimezone()
     except (TypeError, KeyError, ValueError):
         raise UnexpectedPayload("GitHub granted the app no token that can be used.") from None
 

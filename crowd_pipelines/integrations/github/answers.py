@@ -12,6 +12,12 @@ _TOO_HEAVY = ("something went wrong while executing", "resource limits", "timeou
 _FORBIDDEN = ("FORBIDDEN", "INSUFFICIENT_SCOPES")
 _NEW_TOKEN = "GitHub does not accept this token any more: create another one and connect again."  # noqa: S105  a sentence
 
+_NO_GRAPHQL = Verdict(
+    outcome=Outcome.RETRY,
+    reason="There seems to be no GraphQL at this address (of what is gone, GitHub tells in another way): "
+    "it will be tried again; check CROWD_GITHUB_API_URL if that lasts.",
+)
+
 
 class TooHeavy(Exception):
     """The query took GitHub too long or too much: the same one again would fare no better, a smaller one may."""
@@ -51,7 +57,10 @@ def answer_of(response: Response) -> Answer | None:
     if not isinstance(body, dict) or not ("data" in body or "errors" in body):
         return None
     data = body.get("data")
-    return Answer(data=data if isinstance(data, dict) else {}, problems=tuple(_problems(body)))
+    if not all(isinstance(part, dict | None) for part in (data, *_roots(data))):
+        # Something else where what was asked for belongs must not pass for something that is gone.
+        return None
+    return Answer(data=data or {}, problems=tuple(_problems(body)))
 
 
 def judge(response: Response) -> Outcome | Verdict | None:
@@ -68,6 +77,8 @@ def judge(response: Response) -> Outcome | Verdict | None:
         return Outcome.RATE_LIMITED
     if response.status in (502, 504):
         raise TooHeavy(f"GitHub answered {response.status}")
+    if response.status in (404, 410):
+        return _NO_GRAPHQL
     if response.status == 403:
         return None if response.headers.get("x-ratelimit-remaining") == "0" else _permission(body)
     return _of_problems(body, problems) if response.status == 200 and problems else None
@@ -89,8 +100,11 @@ def _of_problems(body: Mapping[str, Any], problems: tuple[Problem, ...]) -> Outc
     return Verdict(outcome=Outcome.UNEXPECTED, reason="GitHub does not understand the query; the evidence is kept.")
 
 
-def _permission(body: Mapping[str, Any]) -> Verdict | None:
-    message = str(body.get("message") or "no reason given").rstrip(".")
+def _permission(body: Mapping[str, Any]) -> Verdict:
+    message = str(body.get("message") or "").rstrip(".")
+    if not message:
+        # From something in front of GitHub, which says nothing about what was asked for.
+        return Verdict(outcome=Outcome.RETRY)
     return Verdict(outcome=Outcome.GONE, reason=f"GitHub refuses this to the credentials ({message}); it is skipped.")
 
 

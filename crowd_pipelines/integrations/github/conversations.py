@@ -91,7 +91,7 @@ class Reader:
         """Read review threads: no order shows what is new in them, so all of a changed pull request's."""
         whole, present = self._is_whole(page), set[str]()
         for node in page.nodes:
-            within = Page.of(node.get("comments") if isinstance(node, dict) else None)
+            within = self._within(node, "comments")
             self.thread_comments(here, within, thread=_id(node))
             ids = within.ids()
             whole = whole and within.complete and ids is not None
@@ -110,7 +110,7 @@ class Reader:
         whole, present = self._is_whole(page), _present(page)
         self._said(here, page, above=None)
         for node in page.nodes:
-            within = Page.of(node.get("replies") if isinstance(node, dict) else None)
+            within = self._within(node, "replies")
             self.replies(here, within, above=_id(node))
             whole = whole and within.complete and within.ids() is not None
             present |= _present(within)
@@ -125,10 +125,17 @@ class Reader:
 
     def _said(self, here: Conversation, page: Page, *, above: str | None) -> None:
         """Read what was said in a discussion; a deleted comment keeps its place while there are replies."""
-        deleted = [found for node in page.nodes if (found := _id(node)) and node.get("deletedAt")]
+        deleted = [found for node in page.nodes if (found := _id(node)) and _is_deleted(node)]
         self.findings.retract(records.DISCUSSION_COMMENT, deleted)
         nodes = map(_alone, page.nodes)
         self.findings.read(DiscussionComment, nodes, partial(records.discussion_comment, here, above=above))
+
+    def _within(self, node: Any, name: str) -> Page:
+        """Return what is below a thread or a comment; that there is no list of it is put aside."""
+        page = Page.of(node.get(name) if isinstance(node, dict) else None)
+        if not page.listed:
+            self.findings.reject(f"no {name}", _alone(node))
+        return page
 
     def _is_whole(self, page: Page) -> bool:
         """Whether a page is all there is, and it is known what that is."""
@@ -143,7 +150,7 @@ class Reader:
             for item in usable(Item, [alone], self.findings.rejected):
                 here = of(item)
                 self.findings.read(Opening, [alone], partial(records.opening, here))
-                if missing := [name for name in below if not isinstance(raw.get(name), dict)]:
+                if missing := [name for name in below if not Page.of(raw.get(name)).listed]:
                     self.findings.reject(f"{here.opened.name}: no {' and no '.join(missing)}", alone)
                 yield here, raw
 
@@ -158,11 +165,12 @@ class Reader:
                 self.findings.read(Deed, [node], partial(records.merging, here))
             case "PullRequestReview":
                 self.findings.read(Review, [node], partial(records.review, here))
-            case str() if kind != "ClosedEvent":
+            case "ClosedEvent":
+                self.findings.read(Deed, [node], partial(records.closing, here))
+            case str():
                 pass  # events of other kinds are no activity
             case _:
-                # Nothing else was asked for; what is no event at all is put aside with the reason.
-                self.findings.read(Deed, [node], partial(records.closing, here))
+                self.findings.reject("event: it is not told of which kind it is", node)
 
     def _assignment(self, here: Conversation, done: Assignment) -> Iterable[Activity]:
         self._concern([done.assignee] if done.actor else [])
@@ -214,7 +222,12 @@ def _id(node: Any) -> str | None:
 
 
 def _present(page: Page) -> frozenset[str]:
-    return frozenset(found for node in page.nodes if (found := _id(node)) and not node.get("deletedAt"))
+    return frozenset(found for node in page.nodes if (found := _id(node)) and not _is_deleted(node))
+
+
+def _is_deleted(node: dict[str, Any]) -> bool:
+    """Whether a comment says since when it is deleted; whatever stands there that is no time says nothing."""
+    return moment(node.get("deletedAt")) is not None
 
 
 def _alone(raw: Any) -> Any:

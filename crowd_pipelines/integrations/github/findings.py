@@ -32,6 +32,9 @@ class Page:
     complete: bool = False
     """Whether it tells for sure that nothing follows."""
 
+    listed: bool = False
+    """Whether there is a list at all: one that is missing, or something else, must not pass for an empty one."""
+
     @classmethod
     def of(cls, connection: Any) -> "Page":
         """Return a page, forwards or backwards, of any shape; what is not there is an incomplete one."""
@@ -46,6 +49,7 @@ class Page:
             nodes=tuple(nodes) if isinstance(nodes, list) else (),
             more=str(more) if more else None,
             complete=bool(told) and not goes_on and isinstance(nodes, list),
+            listed=isinstance(nodes, list),
         )
 
     def ids(self) -> frozenset[str] | None:

@@ -11,7 +11,6 @@ from crowd_pipelines.framework.integration import Connector, Integration, Patch,
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import Gone
 from crowd_pipelines.http.pacing import RateLimit
-from crowd_pipelines.http.transport import Limits
 from crowd_pipelines.integrations.github import activities as records
 from crowd_pipelines.integrations.github import reading
 from crowd_pipelines.integrations.github.access import App, InstallationKey, Key, KeyRing
@@ -26,6 +25,7 @@ from crowd_pipelines.integrations.github.streams import (
     OwnerStream,
     RepositoryStream,
 )
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines.model.streams import Stream, StreamResult
 
 Run = RunContext[GithubSettings, GithubApi]
@@ -51,13 +51,13 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
     def connect(self, connector: Connector, credentials: GithubCredentials) -> GithubApi:
         """Return a client that has the tokens pay in turn, or the app's installation."""
 
-        def client(token: str, budget: str) -> HttpClient:
+        def client(token: Secret, budget: Secret | str) -> HttpClient:
             return connector.http(
-                headers={**HEADERS, "Authorization": f"Bearer {token}"},
+                headers={**HEADERS, "Authorization": token.after("Bearer ")},
                 secrets=(token,),
                 budget=budget,
                 judge=judge,
-                limits=Limits(body_bytes=LARGEST_ANSWER),
+                body_bytes=LARGEST_ANSWER,
             )
 
         keys: list[Key] = [Key(client(token, token)) for token in credentials.personal]
@@ -65,7 +65,7 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
             app = App(
                 app_id=credentials.app_id,
                 installation_id=credentials.installation_id,
-                private_key=credentials.private_key.get_secret_value(),
+                private_key=credentials.private_key,
             )
             budget = f"installation {app.installation_id}"
             keys.append(InstallationKey(app, connector.http, lambda token: client(token, budget), REST_HEADERS))

@@ -58,6 +58,8 @@ def _somebody(value: Any) -> Any:
     """Return a person as they came, None for bots, organizations, imported accounts and those that are deleted."""
     if not isinstance(value, dict):
         return value
+    if not isinstance(value.get("__typename", ""), str):
+        raise ValueError("it is not told what kind of account this is")  # noqa: TRY004  pydantic expects it
     # A fragment that does not fit gives an object without fields.
     nobody = value.get("__typename", "User") != "User" or not value.keys() - {"__typename"} or _is_app(value)
     return None if nobody or value.get("databaseId") == GHOST else value

@@ -41,7 +41,7 @@ def read_owner(stream: OwnerStream, run: Run) -> StreamResult:
     given = {"login": stream.login, "after": stream.after}
     known = _unseen(stream, run)
     answer, halved = _told(run, "owner", given, halved=stream.halved, without=frozenset() if run.onboarding else known)
-    page, findings = Page.of((answer.root or {}).get("repositories")), Findings()
+    page, findings = _listed(answer, "repositories"), Findings()
     named = {f"{owner}/{name}".lower() for owner, name in run.settings.named}
     for raw in page.nodes:
         place = None if raw is None else next(usable(Place, [raw], findings.rejected), None)
@@ -75,6 +75,8 @@ def read_repository(stream: RepositoryStream, run: Run) -> StreamResult:
             run.api.limits.add(limit)
             continue
         page = Page.of(raw.get(listing.name))
+        if not page.listed and raw.get(listing.name) is not None:
+            findings.reject(f"{listing.title} of {place.name_with_owner} are no list", raw.get(listing.name))
         found = read_list(listing, place, page, Mark(), reader)
         if found and page.more:
             findings.streams.append(listing.further(place, after=page.more, found=found))
@@ -89,8 +91,7 @@ def read_further(stream: ListStream, run: Run) -> StreamResult:
     [listing] = [listing for listing in LISTINGS if listing.stream is type(stream)]
     given = {"id": stream.repository, "after": stream.after}
     answer, halved = ask(run.api, stream.query, given, halved=stream.halved)
-    raw, findings = answer.root or {}, Findings()
-    page = Page.of(raw.get(stream.query))
+    page, raw, findings = _listed(answer, stream.query), answer.root or {}, Findings()
     found = read_list(listing, _place(raw), page, stream.found, Reader(run=run, findings=findings))
     if found and page.more:
         findings.next_page = stream.model_copy(update={"after": page.more, "found": found, "halved": halved})
@@ -104,19 +105,19 @@ def read_child(stream: ChildStream, run: Run) -> StreamResult:
     reader = Reader(run=run, findings=findings, stream=stream, halved=halved)
     match stream:
         case CommentsStream():
-            reader.comments(_conversation(raw), Page.of(raw.get("comments")))
+            reader.comments(_conversation(raw), _listed(answer, "comments"))
         case TimelineStream():
-            reader.timeline(_conversation(raw), Page.of(raw.get("timelineItems")))
+            reader.timeline(_conversation(raw), _listed(answer, "timelineItems"))
         case ThreadsStream():
-            reader.threads(_conversation(raw), Page.of(raw.get("reviewThreads")))
+            reader.threads(_conversation(raw), _listed(answer, "reviewThreads"))
         case ThreadCommentsStream():
             here = _conversation(raw.get("pullRequest"), "PullRequest")
-            reader.thread_comments(here, Page.of(raw.get("comments")), thread=stream.id)
+            reader.thread_comments(here, _listed(answer, "comments"), thread=stream.id)
         case DiscussionCommentsStream():
-            reader.discussion_comments(_conversation(raw), Page.of(raw.get("comments")))
+            reader.discussion_comments(_conversation(raw), _listed(answer, "comments"))
         case RepliesStream():
             here = _conversation(raw.get("discussion"), "Discussion")
-            reader.replies(here, Page.of(raw.get("replies")), above=stream.id)
+            reader.replies(here, _listed(answer, "replies"), above=stream.id)
         case _:
             raise LookupError(f"GitHub has no stream of kind {stream.kind!r}")
     return findings.result()
@@ -150,6 +151,14 @@ def _retract_stars(place: Place, raw: dict[str, Any], findings: Findings) -> Non
     if page.complete and all(ids):
         present = frozenset(f"{place.id}:{id_}" for id_ in ids)
         findings.others.append(RetractMissing(type=records.STAR, thread=place.id, present=present))
+
+
+def _listed(answer: Answer, name: str) -> Page:
+    """Return the page that was asked for. Raises UnexpectedPayload when the answer holds none: nothing was read."""
+    page = Page.of((answer.root or {}).get(name))
+    if not page.listed:
+        raise UnexpectedPayload(f"GitHub's answer has no list of {name}", evidence=str(answer.data))
+    return page
 
 
 def _place(raw: Any) -> Place:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable
 
 import jwt
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from crowd_pipelines.model.secrets import Secret
 
 _ADDRESS = re.compile(r"^(?:https?://[^/]+/|git@[^:/]+:|ssh://[^/]+/)", re.IGNORECASE)
 _OWNER = re.compile(r"[A-Za-z0-9][\w-]*")
@@ -61,17 +63,17 @@ class GithubCredentials(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    token: SecretStr | None = None
-    tokens: tuple[SecretStr, ...] = ()
+    token: Secret | None = None
+    tokens: tuple[Secret, ...] = ()
     app_id: str | None = Field(default=None, coerce_numbers_to_str=True)
     installation_id: str | None = Field(default=None, coerce_numbers_to_str=True)
-    private_key: SecretStr | None = None
+    private_key: Secret | None = None
 
     @field_validator("private_key")
     @classmethod
-    def _key(cls, given: SecretStr | None) -> SecretStr | None:
+    def _key(cls, given: Secret | None) -> Secret | None:
         """Take a key whose line breaks were written as two characters, as variables hold them."""
-        return given and SecretStr(given.get_secret_value().replace("\\n", "\n").strip() + "\n")
+        return given and Secret(given.get_secret_value().replace("\\n", "\n").strip() + "\n")
 
     @model_validator(mode="after")
     def _one_way(self) -> "GithubCredentials":
@@ -89,10 +91,10 @@ class GithubCredentials(BaseModel):
         return self
 
     @property
-    def personal(self) -> tuple[str, ...]:
+    def personal(self) -> tuple[Secret, ...]:
         """Every token that is somebody's, each once."""
         given = (self.token,) if self.token else self.tokens
-        return tuple(dict.fromkeys(token.get_secret_value().strip() for token in given))
+        return tuple(dict.fromkeys(Secret(token.get_secret_value().strip()) for token in given))
 
 
 def _try_key(pem: str) -> None:

@@ -50,6 +50,7 @@ class ListStream(Stream):
     query: ClassVar[str]
     """The query, and GitHub's name of the connection."""
 
+    carried = frozenset({"found"})
     repository: str
     name: str
     after: str

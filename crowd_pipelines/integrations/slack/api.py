@@ -236,10 +236,7 @@ class SlackApi:
         if not isinstance(items, list):
             raise UnexpectedPayload(f"{method} answered no list of {key}", evidence=str(body))
         cursor = metadata.get("next_cursor") if isinstance(metadata, dict) else None
-        # The same cursor again would lead here again.
-        if not isinstance(cursor, str) or cursor == params.get("cursor"):
-            return Page(items=items, cursor="")
-        return Page(items=items, cursor=cursor)
+        return Page(items=items, cursor=cursor if isinstance(cursor, str) else "")
 
     def _call(self, method: str, params: Params, *, bucket: str | None = None) -> dict[str, Any]:
         body = self._http.get(f"/{method}", dict(params), bucket=bucket or method).json

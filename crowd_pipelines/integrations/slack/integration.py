@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crowd_pipelines.framework.integration import Connector, Integration, Patch, RunContext, RunSummary
 from crowd_pipelines.framework.reading import usable
@@ -32,6 +32,7 @@ from crowd_pipelines.integrations.slack.streams import (
     join_subject,
 )
 from crowd_pipelines.model.records import Activity
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines.model.streams import (
     Json,
     RejectedRecord,
@@ -74,15 +75,15 @@ class SlackCredentials(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    token: SecretStr
+    token: Secret
 
     @field_validator("token")
     @classmethod
-    def _usable(cls, token: SecretStr) -> SecretStr:
+    def _usable(cls, token: Secret) -> Secret:
         text = token.get_secret_value().strip()
         if not (text.isascii() and text.isprintable()) or " " in text or not text:
             raise ValueError("this is no token; copy the bot token, xoxb-..., from OAuth & Permissions of your app")
-        return SecretStr(text)
+        return Secret(text)
 
 
 class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
@@ -113,10 +114,9 @@ class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
 
     def connect(self, connector: Connector, credentials: SlackCredentials) -> SlackApi:
         """Return a client that carries the token."""
-        token = credentials.token.get_secret_value()
-        return SlackApi(
-            connector.http(headers={"Authorization": f"Bearer {token}"}, secrets=(token,), budget=token, judge=judge)
-        )
+        token = credentials.token
+        headers = {"Authorization": token.after("Bearer ")}
+        return SlackApi(connector.http(headers=headers, secrets=(token,), budget=token, judge=judge))
 
     def check_credentials(self, api: SlackApi, settings: SlackSettings) -> None:
         """See that the token works, and that the app is in the channels that are named."""
@@ -201,7 +201,8 @@ def _members(stream: MembersStream, run: Run) -> StreamResult:
             UpsertActivities(activities=tuple(_observed_joins(changed, known, run))),
         ),
         last_record=users[-1].id if users else None,
-        new_streams=() if page.cursor else _channels(run),
+        # A list that leads to itself ends in an error; the channels can be read all the same.
+        new_streams=_channels(run) if page.cursor in ("", stream.cursor) else (),
         next_page=stream.model_copy(update={"cursor": page.cursor}) if page.cursor else None,
         watermarks={
             **{user_subject(user.id): marks[user.id].model_dump() for user in changed},

@@ -44,6 +44,7 @@ class HistoryStream(Stream):
     messages after it; and `sweeping` is such a look.
     """
 
+    carried = frozenset({"top", "above"})
     kind: Literal["history"] = "history"
     channel: str
     name: str

@@ -31,6 +31,7 @@ MARGIN = timedelta(hours=1)
 class FollowersStream(Stream):
     """A page of an account's followers, the newest first."""
 
+    carried = frozenset({"page"})
     kind: Literal["followers"] = "followers"
     user_id: str
     size: int = LARGEST_PAGE_OF_USERS
@@ -68,6 +69,7 @@ class FollowersStream(Stream):
 class PostsStream(Stream):
     """A page of posts, the newest first; `newest_id` is the highest id that this and the pages before have seen."""
 
+    carried = frozenset({"newest_id", "page", "began_at"})
     since_id: str | None = None
     newest_id: str | None = None
     page: int = 1

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from crowd_pipelines.framework.reading import usable
 from crowd_pipelines.http.errors import Gone
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.twitter_reach.streams import Absence, ReachStream
+from crowd_pipelines.model import clock
 from crowd_pipelines.model.records import Member
 from crowd_pipelines.model.streams import Json, RejectedRecord, StreamResult, UpdateMembers
 
@@ -129,7 +130,7 @@ def _looked_up(api: XApi, ids: Sequence[str]) -> list[Page]:
         if "ids" not in refused.names:
             raise
     if len(ids) == 1:
-        return [Page(records=[], told_at=datetime.now(UTC), problems=(Problem(resource_id=ids[0]),))]
+        return [Page(records=[], told_at=clock.now(), problems=(Problem(resource_id=ids[0]),))]
     half = len(ids) // 2
     return [*_looked_up(api, ids[:half]), *_looked_up(api, ids[half:])]
 

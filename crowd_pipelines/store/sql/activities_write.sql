@@ -62,6 +62,7 @@ WHERE known.retracted_at IS NOT NULL
        excluded.score, excluded.is_contribution)
 RETURNING id, integration_id, member_id, source_parent_id IS NOT NULL AND parent_id IS NULL AS orphan, "timestamp",
           xmax = 0 AS added,
-          -- What the statement began with: a type's score may depend on what became of the activity (accepted answers).
-          score - CASE WHEN xmax = 0 THEN 0 ELSE (SELECT before.score FROM activities AS before WHERE before.id = known.id)
-                  END AS gained
+          -- What the statement began with: a type's score may depend on what became of the activity (accepted answers),
+          -- and its author may turn out to be another. NULL where another transaction added it at the same moment.
+          score, (SELECT before.score FROM activities AS before WHERE before.id = known.id) AS score_before,
+          (SELECT before.member_id FROM activities AS before WHERE before.id = known.id) AS member_before

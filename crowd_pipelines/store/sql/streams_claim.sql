@@ -1,15 +1,21 @@
 -- Lease streams whose time has come: new ones, ones to be tried again, and ones whose worker let its lease expire.
 -- A stream found still `processing` lost its worker; the third time it is not tried again. Such suspects are asked
 -- for apart, since they are worked on alone: a worker that dies again must not cast suspicion on others.
+-- Integration runs are served in the order in which they are given, each from an index: a million rows are not sorted.
 WITH due AS (
-    SELECT stream.id
-    FROM integration_streams AS stream
-    WHERE stream.run_id = ANY(:run_ids) AND stream.due_at <= now()
-      AND (CAST(:suspects AS boolean) IS NULL
-           OR (stream.crashes > 0 OR stream.state = 'processing') = CAST(:suspects AS boolean))
-    ORDER BY stream.run_id, stream.due_at
+    SELECT found.id
+    FROM unnest(CAST(:run_ids AS uuid[])) AS given(run_id)
+    CROSS JOIN LATERAL (
+        SELECT stream.id
+        FROM integration_streams AS stream
+        WHERE stream.run_id = given.run_id AND stream.due_at <= now()
+          AND (CAST(:suspects AS boolean) IS NULL
+               OR (stream.crashes > 0 OR stream.state = 'processing') = CAST(:suspects AS boolean))
+        ORDER BY stream.due_at
+        LIMIT :limit
+        FOR UPDATE OF stream SKIP LOCKED
+    ) AS found
     LIMIT :limit
-    FOR UPDATE OF stream SKIP LOCKED
 )
 UPDATE integration_streams AS stream
 SET state = 'processing',

@@ -11,7 +11,8 @@ SELECT root.id AS root_id,
        coalesce(sum(stream.waited_seconds), 0) AS waited_seconds,
        coalesce(sum(stream.activities), 0) AS activities,
        coalesce(sum(stream.members), 0) AS members,
-       coalesce(sum(stream.quarantined), 0) AS quarantined
+       coalesce(sum(stream.quarantined), 0) AS quarantined,
+       coalesce(sum(stream.left_out), 0) AS left_out
 FROM integration_streams AS root
 JOIN integration_streams AS stream ON stream.run_id = root.run_id AND stream.root_id = root.id
 WHERE root.run_id = ANY(:run_ids) AND root.id = root.root_id

@@ -78,7 +78,7 @@ def forem() -> Iterator[Forem]:
         connector = PacedConnector(
             base_url=server.url,
             credentials=GivenCredentials(given={}),
-            pacer_of=lambda _: pacer,
+            pacer_of=lambda *_: pacer,
             sleep=lambda _: None,
             max_connections=1,
         )

@@ -109,9 +109,12 @@ def test_a_whole_tree_retracts_what_it_no_longer_shows(forem: Forem) -> None:
     assert retracted == RetractMissing(type=COMMENT, thread="51", present=frozenset({"2k01", "2k03", "2k05"}))
 
 
-def test_a_tree_with_a_comment_that_does_not_say_which_it_is_retracts_nothing_that_is_missing(forem: Forem) -> None:
+@pytest.mark.parametrize("id_code", [None, "", ["2k01"], {"id": "2k01"}])
+def test_a_tree_with_a_comment_that_does_not_say_which_it_is_retracts_nothing_that_is_missing(
+    forem: Forem, id_code: Any
+) -> None:
     tree = payload("comments")
-    del tree[0]["id_code"]
+    tree[0]["id_code"] = id_code
     result = forem.read(COMMENTS, tree)
     assert not any(isinstance(operation, RetractMissing) for operation in result.operations)
     assert len(result.rejected) == 1

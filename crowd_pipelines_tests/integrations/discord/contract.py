@@ -12,6 +12,9 @@ from crowd_pipelines.sandbox.client import Truth
 
 KINDS = ("archive", "guild", "members", "messages")
 
+DECIDING = ("type", "content", "joined_at", "bot", "system", "webhook_id", "author")
+"""Fields that tell whether something is a record of ours: a bot's is none, nor an empty message."""
+
 
 def QUIET_CHECK(truth: Truth) -> int:  # noqa: N802  the contract's name for it
     """Channels and active threads."""

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from pydantic import SecretStr
-
 from crowd_pipelines.framework.clients import PacedConnector
 from crowd_pipelines.framework.credentials import GivenCredentials
 from crowd_pipelines.framework.integration import RunContext
@@ -20,6 +18,7 @@ from crowd_pipelines.integrations.discord.integration import DiscordIntegration
 from crowd_pipelines.integrations.discord.settings import DiscordCredentials, DiscordSettings, Run
 from crowd_pipelines.integrations.discord.streams import GuildStream, MembersStream, MessagesStream, Place
 from crowd_pipelines.model.records import Activity, Member
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines.model.streams import Json, Operation, Stream, StreamResult, UpsertActivities, UpsertMembers
 from crowd_pipelines_tests.http.scripted_server import ScriptedServer, answer, scripted_server
 
@@ -135,9 +134,9 @@ def guild() -> Iterator[Guild]:
         connector = PacedConnector(
             base_url=server.url,
             credentials=GivenCredentials(given={}),
-            pacer_of=lambda _: pacer,
+            pacer_of=lambda *_: pacer,
             sleep=lambda _: None,
             max_connections=1,
         )
-        api = DiscordIntegration().connect(connector, DiscordCredentials(token=SecretStr("fake-token")))
+        api = DiscordIntegration().connect(connector, DiscordCredentials(token=Secret("fake-token")))
         yield Guild(server=server, api=api)

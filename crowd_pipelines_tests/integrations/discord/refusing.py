@@ -4,14 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr
-
 from crowd_pipelines.framework.clients import PacedConnector
 from crowd_pipelines.framework.credentials import GivenCredentials
 from crowd_pipelines.http import LocalPacer, RateLimited
 from crowd_pipelines.integrations.discord.api import DiscordApi
 from crowd_pipelines.integrations.discord.integration import DiscordIntegration
 from crowd_pipelines.integrations.discord.settings import DiscordCredentials
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines_tests.http.scripted_server import ScriptedServer, answer
 
 TOKEN = "fake-token-for-tests"
@@ -28,11 +27,11 @@ class Refusing:
         connector = PacedConnector(
             base_url=server.url,
             credentials=GivenCredentials(given={}),
-            pacer_of=lambda _: self.pacer,
+            pacer_of=lambda *_: self.pacer,
             sleep=lambda _: None,
             max_connections=1,
         )
-        credentials = DiscordCredentials(token=SecretStr(TOKEN))
+        credentials = DiscordCredentials(token=Secret(TOKEN))
         self.api: DiscordApi = DiscordIntegration().connect(connector, credentials)
 
     def refuses(self, status: int, body: Any, headers: Mapping[str, str] | None = None, *, path: str = CHANNEL) -> None:

@@ -3,28 +3,17 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from crowd_pipelines.benchmarks.originals import discord as original
 from crowd_pipelines.model.states import RunState
-from crowd_pipelines.model.text import clean_text
-from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store import integrations
 from crowd_pipelines_tests.integrations.connected import Connected
+from crowd_pipelines_tests.integrations.discord.truths import assert_members_are_true, assert_true, live, people, told
 from crowd_pipelines_tests.sandbox import discord_spec as spec
-
-LIVE = """
-    SELECT a.*, p.source_id AS parent, p.type AS parent_type, i.source_id AS author
-    FROM activities AS a
-    JOIN member_identities AS i ON i.member_id = a.member_id
-    LEFT JOIN activities AS p ON p.id = a.parent_id
-    WHERE a.retracted_at IS NULL
-"""
-Key = tuple[str, str]
 
 
 @pytest.fixture
@@ -34,82 +23,10 @@ def onboarded(discord: Connected) -> Connected:
     return discord
 
 
-@pytest.fixture(params=["medium", "large"])
+@pytest.fixture(params=["medium", pytest.param("large", marks=pytest.mark.large)])
 def bigger(request: pytest.FixtureRequest, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connected]:
     with Sandbox.start(platforms=("discord",), size=request.param) as sandbox:
         yield Connected.to(sandbox, "discord", engine=engine, monkeypatch=monkeypatch)
-
-
-def live(discord: Connected) -> dict[Key, dict[str, Any]]:
-    return {(row["type"], row["source_id"]): row for row in discord.rows(LIVE)}
-
-
-def told(truth: Truth) -> dict[Key, dict[str, Any]]:
-    return {(record["type"], record["source_id"]): record for record in truth.activities}
-
-
-def people(discord: Connected) -> dict[str, dict[str, Any]]:
-    rows = discord.rows(
-        "SELECT i.source_id, i.username, m.* FROM member_identities AS i JOIN members AS m ON m.id = i.member_id"
-    )
-    return {row["source_id"]: row for row in rows}
-
-
-def accepted(record: dict[str, Any], field: str) -> list[Any]:
-    """The true value, and those that a reader may still hold because nothing showed that they changed."""
-    values = [record[field], *record["outdated"].get(field, ())]
-    return [clean_text(value) if isinstance(value, str) else value for value in values]
-
-
-def assert_activity_is_true(row: dict[str, Any], record: dict[str, Any]) -> None:
-    assert row["author"] == record["member"]
-    for field in (
-        "source_parent_id",
-        "source_parent_type",
-        "thread",
-        "channel",
-        "channel_id",
-        "timestamp_source",
-        "url",
-    ):
-        assert row[field] == record[field], (field, record)
-    for field in ("title", "body"):
-        assert row[field] in accepted(record, field), (field, record)
-    assert row["timestamp"].isoformat(timespec="microseconds") == record["timestamp"]
-    shown = dict(row["attributes"])
-    if "attachments" in shown:
-        shown["attachments"] = [one["url"] for one in shown["attachments"]]
-    assert record["attributes"].items() <= shown.items()
-
-
-def assert_parent_is_tied(row: dict[str, Any], stored: set[Key]) -> None:
-    """To what was named, where that is stored; a message that was deleted before anyone read it cannot be."""
-    named = (row["source_parent_type"], row["source_parent_id"])
-    assert (row["parent_type"], row["parent"]) == (named if named in stored else (None, None))
-
-
-def assert_true(discord: Connected, truth: Truth) -> None:
-    stored, records = live(discord), told(truth)
-    assert records.keys() - stored.keys() == set()
-    unseen = {(gone["type"], gone["source_id"]) for gone in truth.vanished if not gone["signalled"]}
-    assert stored.keys() - records.keys() <= unseen
-    everything = {(row["type"], row["source_id"]) for row in discord.rows("SELECT type, source_id FROM activities")}
-    for key, record in records.items():
-        assert_activity_is_true(stored[key], record)
-        assert_parent_is_tied(stored[key], everything)
-
-
-def assert_members_are_true(discord: Connected, truth: Truth) -> None:
-    stored = people(discord)
-    assert stored.keys() == {member["source_id"] for member in truth.members}
-    for member in truth.members:
-        row = stored[member["source_id"]]
-        assert row["username"] == member["username"]
-        assert row["display_name"] == clean_text(member["display_name"])
-        picture = (
-            member["avatar"] and f"https://cdn.discordapp.com/avatars/{member['source_id']}/{member['avatar']}.png"
-        )
-        assert row["attributes"].get("avatarUrl", {}).get("default") == picture
 
 
 def next_day(discord: Connected) -> None:
@@ -198,8 +115,7 @@ def test_a_second_onboarding_changes_no_record(onboarded: Connected) -> None:
 
 def test_a_second_onboarding_mends_what_is_missing(onboarded: Connected) -> None:
     before = live(onboarded).keys()
-    with onboarded.engine.begin() as conn:
-        conn.exec_driver_sql("DELETE FROM activities WHERE right(source_id, 1) IN ('1', '3')")
+    onboarded.lose("right(source_id, 1) IN ('1', '3')")
     onboarded.onboard()
     assert live(onboarded).keys() == before
 

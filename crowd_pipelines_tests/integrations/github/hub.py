@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from crowd_pipelines.framework.clients import PacedConnector, connected
 from crowd_pipelines.framework.credentials import GivenCredentials
 from crowd_pipelines.framework.integration import RunContext
@@ -128,11 +130,11 @@ class Hub:
 
 
 def api(server: ScriptedServer, credentials: Mapping[str, Any], *, path: str = "") -> GithubApi:
-    pacers: dict[str | None, LocalPacer] = {}
+    pacers: dict[str | SecretStr | None, LocalPacer] = {}
     connector = PacedConnector(
         base_url=f"{server.url}{path}",
         credentials=GivenCredentials(given=dict(credentials)),
-        pacer_of=lambda budget: pacers.setdefault(budget, LocalPacer()),
+        pacer_of=lambda _, budget: pacers.setdefault(budget, LocalPacer()),
         sleep=lambda _: None,
         max_connections=4,
     )

@@ -17,6 +17,7 @@ from crowd_pipelines.integrations.github.access import RENEWED_BEFORE
 from crowd_pipelines.integrations.github.api import GithubApi, graphql_address
 from crowd_pipelines.integrations.github.integration import GithubIntegration
 from crowd_pipelines.integrations.github.settings import GithubCredentials, GithubSettings
+from crowd_pipelines.model.secrets import Secret
 from crowd_pipelines_tests.http.scripted_server import Behaviour, Handler, ScriptedServer, answer
 from crowd_pipelines_tests.integrations.github.hub import GRAPHQL, Hub, api, of_repository
 
@@ -268,7 +269,7 @@ def test_a_key_may_have_its_line_breaks_written_out(rsa_key: str) -> None:
 
 
 def test_the_same_token_twice_is_one() -> None:
-    assert GithubCredentials.model_validate({"tokens": [ONE, f" {ONE}\n", TWO]}).personal == (ONE, TWO)
+    assert GithubCredentials.model_validate({"tokens": [ONE, f" {ONE}\n", TWO]}).personal == (Secret(ONE), Secret(TWO))
 
 
 @pytest.mark.parametrize(

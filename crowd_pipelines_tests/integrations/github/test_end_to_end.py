@@ -29,7 +29,10 @@ def onboarded(github: Connected) -> Connected:
     return github
 
 
-@pytest.mark.parametrize(("size", "activities"), [("small", 1_000), ("medium", 4_000), ("large", 15_000)])
+@pytest.mark.parametrize(
+    ("size", "activities"),
+    [("small", 1_000), ("medium", 4_000), pytest.param("large", 15_000, marks=pytest.mark.large)],
+)
 def test_after_the_onboarding_the_database_is_the_truth(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, size: str, activities: int
 ) -> None:

@@ -6,6 +6,9 @@ from crowd_pipelines.sandbox.client import Truth
 
 KINDS = ("history", "members", "replies")
 
+DECIDING = ("thread_ts", "user", "subtype", "type", "bot_id")
+"""Fields that tell whether a message is a record of ours: a bot's is none, nor a note of Slack's."""
+
 
 def streams(truth: Truth) -> list[Stream]:
     """One stream of every kind that leads to something."""

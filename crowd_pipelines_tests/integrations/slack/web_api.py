@@ -112,7 +112,7 @@ def web_api() -> Iterator[WebApi]:
         connector = PacedConnector(
             base_url=server.url,
             credentials=GivenCredentials(given={}, from_environment={}),
-            pacer_of=lambda _: pacer,
+            pacer_of=lambda *_: pacer,
             sleep=lambda _: None,
             max_connections=1,
         )

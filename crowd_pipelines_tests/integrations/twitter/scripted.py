@@ -110,7 +110,7 @@ def scripted_x(credentials: Mapping[str, str] = CREDENTIALS, *, pacer: LocalPace
         connector = PacedConnector(
             base_url=server.url,
             credentials=GivenCredentials(given=dict(credentials)),
-            pacer_of=lambda _: shared,
+            pacer_of=lambda *_: shared,
             sleep=lambda _: None,
             max_connections=1,
         )

@@ -25,7 +25,9 @@ TAGS = ["#crowdsandbox", "#Gemeinschaft"]
 QUIET = ["followers", "mentions", *TAGS]
 
 
-@pytest.mark.parametrize(("size", "activities"), [("small", 500), ("medium", 5_000), ("large", 20_000)])
+@pytest.mark.parametrize(
+    ("size", "activities"), [("small", 500), ("medium", 5_000), pytest.param("large", 20_000, marks=pytest.mark.large)]
+)
 def test_after_the_onboarding_the_database_is_the_truth(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, size: str, activities: int
 ) -> None:

@@ -12,6 +12,7 @@ from crowd_pipelines.apis.x.api import XApi
 from crowd_pipelines.framework.clients import ApiClients
 from crowd_pipelines.http import CredentialsRejected, Retryable
 from crowd_pipelines.integrations.twitter.integration import TwitterIntegration
+from crowd_pipelines.model.secrets import revealed
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.twitter.signin import APP_TOKEN
 from crowd_pipelines.settings import Settings
@@ -29,7 +30,7 @@ SECOND = {"access_token": "made-up-second", "refresh_token": "made-up-next", "ex
 
 def stored(x: Connected) -> dict[str, Any]:
     with x.engine.begin() as conn:
-        return integrations.credentials(conn, x.record.id, x.vault)
+        return dict(revealed(integrations.credentials(conn, x.record.id, x.vault)))
 
 
 def store(x: Connected, **credentials: Any) -> None:
@@ -69,6 +70,16 @@ def test_a_token_that_is_about_to_end_is_renewed_before_it_is_refused(x: Connect
     assert {entry["status"] for entry in log} == {200}
     assert log[0]["path"].endswith("/token")
     assert asked(x).count("token") == 1
+
+
+def test_a_token_that_ends_between_two_pages_is_renewed_and_the_page_asked_for_again(x: Connected) -> None:
+    x.change("expire_tokens")
+    x.fault("replace", path="/2/(users|tweets)", status=401, body="{}", after=3, times=1)
+    assert x.onboard().state is RunState.PROCESSED
+    assert live(x).keys() == told(x.truth()).keys()
+    # Ended at the start and once more in the middle: each time it was renewed once.
+    assert asked(x).count("token") == 2
+    assert stored(x)["refresh_token"] == "sandbox-refresh-1-2"
 
 
 def test_who_comes_second_uses_what_the_first_one_got(x: Connected, another: Callable[[], XApi]) -> None:

@@ -1,0 +1,186 @@
+"""A connected integration on which faults strike, and what must hold of it whatever they do."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import pytest
+from sqlalchemy import Engine, text
+
+from crowd_pipelines.framework.slices import Slice, SliceOver
+from crowd_pipelines.http.transport import Limits
+from crowd_pipelines.model.states import RunState
+from crowd_pipelines.sandbox.process import Sandbox
+from crowd_pipelines.store import database, integrations, invariants, runs
+from crowd_pipelines.store.runs import RunRecord
+from crowd_pipelines_tests.conftest import database_on
+from crowd_pipelines_tests.faults import places
+from crowd_pipelines_tests.integrations.connected import FAST, Connected
+
+LENDERS: Mapping[str, str] = {"twitter_reach": "twitter"}
+"""Platforms that read members of another, with whose credentials."""
+
+MOST_ATTEMPTS = 6
+"""How often a stream is tried before it is given up."""
+
+# An observed moment is that of the reading; everything else comes from the provider and is the same each time.
+_ACTIVITIES = """
+    SELECT a.type, a.source_id, i.source_id AS author, a.source_parent_type, a.source_parent_id,
+           p.type AS parent_type, p.source_id AS parent, a.thread, a.timestamp_source,
+           CASE WHEN a.timestamp_source = 'provider' THEN a.timestamp END AS timestamp,
+           a.title, a.body, a.url, a.channel, a.channel_id, a.attributes, a.score, a.is_contribution,
+           a.retracted_at IS NULL AS live
+    FROM activities AS a
+    JOIN member_identities AS i ON i.member_id = a.member_id
+    LEFT JOIN activities AS p ON p.id = a.parent_id
+    WHERE a.platform = :platform
+"""
+_MEMBERS = """
+    SELECT i.identity_key, i.source_id, i.username, m.display_name, m.emails, m.attributes, m.reach, m.score,
+           (SELECT array_agg(o.source_id ORDER BY o.source_id) FROM member_organizations AS mo
+            JOIN organizations AS o ON o.id = mo.organization_id WHERE mo.member_id = m.id) AS organizations
+    FROM member_identities AS i JOIN members AS m ON m.id = i.member_id
+"""
+
+Records = dict[tuple[str, ...], str]
+
+
+class Hasty(Slice):
+    """A slice in which nobody waits."""
+
+    def sleep(self, seconds: float) -> None:
+        """Go on at once. Raises SliceOver when the slice was asked to end."""
+        if self.stopping:
+            raise SliceOver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """A platform's sandbox, read into a database of the test's own."""
+
+    connected: Connected
+    places: places.Places
+    truth: Records = field(repr=False)
+
+    @classmethod
+    def of(cls, connected: Connected, truth: Records) -> Self:
+        made = places.OF[connected.record.platform](connected.sandbox.truth(provider_of(connected.record.platform)))
+        return cls(connected=connected, places=made, truth=truth)
+
+    def patient(self) -> Self:
+        """The same, but waits are waited for."""
+        return replace(self, connected=replace(self.connected, new_slice=lambda: Slice(600)))
+
+    def stored(self) -> Records:
+        return _stored(self.connected)
+
+    def work_off(self, run: RunRecord) -> tuple[RunRecord, int]:
+        """Take an integration run up again, each time its wait is over, until it has ended; and how often."""
+        for times in range(2 * MOST_ATTEMPTS):
+            if run.state is not RunState.DELAYED:
+                return run, times
+            run = self.connected.resume(run)
+        raise AssertionError(f"the integration run never ends: {run.delay_reason}")
+
+    def too_early(self, run: RunRecord) -> RunRecord:
+        """What another worker makes of it while the provider's limits last."""
+        with self.connected.engine.begin() as conn:
+            conn.execute(text("UPDATE integration_runs SET delayed_until = now() WHERE id = :id"), {"id": run.id})
+        return self.connected.process(run)
+
+    def continue_run(self, run: RunRecord) -> RunRecord:
+        """What `crowd-pipelines continue-run` does, and the worker after it."""
+        with self.connected.engine.begin() as conn:
+            assert runs.reopen(conn, run.id)
+        return self.connected.resume(run)
+
+    def streams(self, run: RunRecord) -> list[dict[str, Any]]:
+        return self.connected.rows("SELECT * FROM integration_streams WHERE run_id = :run ORDER BY id", run=run.id)
+
+    def met(self) -> int:
+        """How many requests a fault has taken."""
+        return sum(fault["fired"] for fault in self.connected.sandbox.faults())
+
+    def lift(self) -> None:
+        """End all faults, of which every one must have struck."""
+        idle = [fault["fault"] for fault in self.connected.sandbox.clear_faults() if not fault["fired"]]
+        assert idle == []
+
+    def assert_nothing_is_half_written(self) -> None:
+        """Whatever is stored is there in truth, and all of it fits together."""
+        assert self.stored().keys() - self.truth.keys() == set(), "made up"
+        with self.connected.engine.begin() as conn:
+            assert invariants.broken(conn) == []
+
+    def assert_database_is_the_truth(self) -> None:
+        stored = self.stored()
+        assert self.truth.keys() - stored.keys() == set(), "lost"
+        assert stored.keys() - self.truth.keys() == set(), "made up"
+        assert [key for key in stored if stored[key] != self.truth[key]] == []
+        self.assert_nothing_is_half_written()
+
+
+@contextmanager
+def connected_to(
+    sandbox: Sandbox,
+    platform: str,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    limits: Limits | None = None,
+    hasty: bool = True,
+) -> Iterator[Connected]:
+    """Connect, with the platform's lender onboarded where it has one."""
+    provider = provider_of(platform)
+    one = Connected.to(sandbox, provider, engine=engine, monkeypatch=monkeypatch)
+    one = replace(one, limits=limits or Limits())
+    if hasty:
+        one = replace(one, new_slice=lambda: Hasty(600))
+    if provider != platform:
+        one = _borrower(one, platform, monkeypatch)
+    sandbox.forget_requests()
+    yield one
+
+
+def _borrower(lender: Connected, platform: str, monkeypatch: pytest.MonkeyPatch) -> Connected:
+    assert lender.onboard().state is RunState.PROCESSED
+    monkeypatch.setenv(f"CROWD_{platform.upper()}_REQUESTS_PER_SECOND", FAST)
+    with lender.engine.begin() as conn:
+        record = integrations.connect(
+            conn, tenant_id=lender.record.tenant_id, platform=platform, name="Borrower", settings={}
+        )
+    return replace(lender, record=record)
+
+
+def undisturbed(
+    sandbox: Sandbox, platform: str, server_url: str, template: str, monkeypatch: pytest.MonkeyPatch
+) -> Records:
+    """What an onboarding stores while nothing goes wrong, which must be the sandbox's truth."""
+    with database_on(server_url, prefix="truth", template=template) as url:
+        engine = database.create(url)
+        with connected_to(sandbox, platform, engine, monkeypatch) as connected:
+            run = connected.onboard()
+            assert run.state is RunState.PROCESSED, run.error or run.delay_reason
+            told, stored = sandbox.truth(provider_of(platform)), _stored(connected)
+            live = {key for key, row in stored.items() if json.loads(row).get("live")}
+            assert live == {("activity", a["type"], a["source_id"]) for a in told.activities}
+        engine.dispose()
+    return stored
+
+
+def _stored(connected: Connected) -> Records:
+    activities = connected.rows(_ACTIVITIES, platform=provider_of(connected.record.platform))
+    return {
+        **{("activity", row["type"], row["source_id"]): _text(row) for row in activities},
+        **{("member", row["identity_key"]): _text(row) for row in connected.rows(_MEMBERS)},
+    }
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True, default=str)
+
+
+def provider_of(platform: str) -> str:
+    return LENDERS.get(platform, platform)
