@@ -61,6 +61,7 @@ STEPS: Mapping[str, Sequence[str]] = {
         "activities_retract",
         "delete_watermarks",
         "insert_quarantined_records",
+        "update_integration_streams",
         "integrations_count",
     ),
     "retry": (

@@ -42,5 +42,3 @@ def current_revision() -> None:
     """Print the schema's revision, and the one that this version needs."""
     with session(migrated=False) as current:
         typer.echo(f"{migrations.current(current.engine)} (needed: {migrations.newest()})")
-
-

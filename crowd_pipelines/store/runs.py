@@ -313,8 +313,8 @@ def reopen(conn: Connection, run_id: UUID) -> bool:
 def waiting(conn: Connection, *, limit: int) -> list[RunRecord]:
     """Return integration runs that someone should take: due, abandoned by their worker, or never taken.
 
-    Up to `limit` checks and then up to `limit` onboardings, so that many of one kind never hide the other; of each those
-    that have waited longest first.
+    Up to `limit` checks and then up to `limit` onboardings, so that many of one kind never hide the other; of each
+    those that have waited longest first.
     """
     never_taken = and_(table.c.state == RunState.PENDING, table.c.created_at < func.now() - lease())
     abandoned = and_(table.c.state == RunState.PROCESSING, table.c.leased_until < func.now())

@@ -20,6 +20,9 @@ STALE_AT = (
 REFUSING = ("discord", "github", "twitter")
 WITH_TOKENS = ("twitter", "twitter_reach")
 POISONABLE = ("devto",)
+ONE_BUDGET = ("devto", "discord", "slack", "twitter", "twitter_reach")
+"""GitHub's sandbox gives several tokens, each with a budget: when one is closed, the others serve."""
+
 FEW_ROOTS = ("twitter", "twitter_reach")
 """Here the first worker holds everything that there is, so that the second has to take it over."""
 
@@ -132,9 +135,9 @@ def at_failpoint(ground: Ground, point: str, number: int, sizes: Sizes) -> kills
 
 _HOW: dict[str, tuple[type[kills.KillAt], Sequence[str]]] = {
     "retry": (kills.KillInTrouble, ("devto", "discord", "github", "twitter")),
-    "delay": (kills.KillAtDelay, PLATFORMS),
+    "delay": (kills.KillAtDelay, ONE_BUDGET),
     "reject": (kills.KillAtRejection, REFUSING),
-    "release": (kills.KillAtRelease, ("devto", "discord", "github", "slack")),
+    "release": (kills.KillAtRelease, ("devto", "discord", "github")),
     "heartbeat": (kills.KillAtHeartbeat, ("devto", "discord", "github", "slack")),
     "renew": (kills.KillAtRenewal, WITH_TOKENS),
 }
@@ -177,7 +180,8 @@ def _together(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
 
 
 def _closed(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
-    for platform, mode in itertools.islice(_readings(sizes), sizes.closed):
+    closable = (reading for reading in _readings(sizes) if reading[0] in ONE_BUDGET)
+    for platform, mode in itertools.islice(closable, sizes.closed):
         yield kills.KillWhileClosed(name=f"kill-while-closed:{mode}", platform=platform, mode=mode, ground=ground)
 
 

@@ -141,7 +141,7 @@ class Hunted:
 
 def hunt(mutant: Mutant, server_url: str, *, quick: bool) -> Hunted:
     """Run the experiments against a mutant: those aimed at it, or all quick ones."""
-    arguments = ["--core", "--seed=1", "--patience=40", "--parallel=2", *mutant.aimed]
+    arguments = ["--core", "--seed=1", "--patience=20", "--parallel=2", *mutant.aimed]
     if quick:
         arguments = ["--quick", "--seed=1", "--patience=60"]
     with mutated(mutant) as copy:

@@ -134,7 +134,8 @@ def test_a_credential_among_the_settings_is_refused_and_not_repeated(
     secret = "an-api-key-of-no-known-shape"
     given = {"users": [settings["users"][0].replace("{secret}", secret)]}
     refused = refusal(connect(desk, "--credentials", "-", settings=given, given=json.dumps({"api_key": secret})))
-    assert refused.startswith("error: settings.users looks like a credential, and settings are not kept secret; take it out")
+    told = "error: settings.users looks like a credential, and settings are not kept secret; take it out"
+    assert refused.startswith(told)
     assert secret not in refused
 
 

@@ -68,7 +68,7 @@ def test_it_is_installed_once() -> None:
 @hides_secrets
 def asks(token: str) -> None:
     try:
-        raise RuntimeError(f"cannot use {token}")
+        raise RuntimeError(f"cannot use {token}")  # noqa: TRY301  a cause is wanted
     except RuntimeError as error:
         raise LookupError("outer") from error
 

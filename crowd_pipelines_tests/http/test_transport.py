@@ -142,7 +142,9 @@ def test_redirects_within_the_host_are_followed_and_paid(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirected_post_asks_the_same_or_nothing(server: ScriptedServer, make_client: MakeClient, status: int) -> None:
+def test_a_redirected_post_asks_the_same_or_nothing(
+    server: ScriptedServer, make_client: MakeClient, status: int
+) -> None:
     server.plays("/a", redirect("/b", status))
     server.plays("/b", OK)
     if status in (307, 308):
