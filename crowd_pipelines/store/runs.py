@@ -28,7 +28,7 @@ from crowd_pipelines import failpoints
 from crowd_pipelines.model.states import IntegrationStatus, RunState, StreamState
 from crowd_pipelines.model.streams import Stream
 from crowd_pipelines.model.text import clean_json
-from crowd_pipelines.store import streams
+from crowd_pipelines.store import quarantine, streams
 from crowd_pipelines.store.integrations import hold
 from crowd_pipelines.store.leases import lease
 from crowd_pipelines.store.schema import integration_runs as table
@@ -156,7 +156,8 @@ def plan(
 ) -> bool:
     """Store the root streams, once per integration run; returns False when another worker was faster.
 
-    A check also takes up what the integration run before it failed to read of the kinds `owed`, with `retries` behind.
+    A check also takes up what the integration run before it failed to read of the kinds `owed`, and both take up what
+    is to be read again for records in quarantine; with `retries` behind.
     """
     marked = conn.execute(
         _mine(run)
@@ -168,6 +169,7 @@ def plan(
     streams.add(conn, [streams.NewStream(run_id=run.id, stream=root) for root in roots])
     if not run.onboarding:
         streams.take_up(conn, run.id, run.integration_id, owed, retries=retries)
+    quarantine.take_up(conn, run.id, run.integration_id, retries=retries)
     return True
 
 

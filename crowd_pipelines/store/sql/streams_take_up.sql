@@ -11,5 +11,6 @@ WHERE failed.run_id = (
     LIMIT 1
 )
   AND failed.state = 'error' AND failed.due_at IS NULL AND failed.crashes < :most_crashes
+  AND NOT failed.reread
   AND failed.name = ANY(CAST(:kinds AS text[]))
 ON CONFLICT (run_id, key) DO NOTHING

@@ -32,6 +32,17 @@ $$
 ADD_COLUMNS = """
             ALTER TABLE integration_streams ADD COLUMN left_out integer DEFAULT 0 NOT NULL;
             ALTER TABLE integrations ADD COLUMN disconnected_at timestamptz;
+            ALTER TABLE integration_streams ADD COLUMN reread boolean DEFAULT false NOT NULL;
+            ALTER TABLE quarantined_records
+                ADD COLUMN stream_label text DEFAULT '' NOT NULL,
+                ADD COLUMN stream_metadata jsonb DEFAULT '{{}}' NOT NULL,
+                ADD COLUMN stream_key text,
+                ADD COLUMN record_ids text[] DEFAULT '{{}}' NOT NULL,
+                ADD COLUMN seen integer DEFAULT 1 NOT NULL,
+                ADD COLUMN last_seen_at timestamptz DEFAULT now() NOT NULL,
+                ADD COLUMN retries integer DEFAULT 0 NOT NULL,
+                ADD COLUMN retry_requested_at timestamptz,
+                ADD COLUMN retry_run_id uuid;
 """
 
 DROP_COLUMNS = """
@@ -41,7 +52,14 @@ DROP_COLUMNS = """
 
 
 def upgrade() -> None:
-    op.execute(PATIENTLY.format(statements=ADD_COLUMNS.strip()))
+    op.execute(PATIENTLY.format(statements=ADD_COLUMNS.strip().replace("{{", "{").replace("}}", "}")))
+    op.create_index("ix_quarantined_records_stream", "quarantined_records", ["integration_id", "stream_key"])
+    op.create_index(
+        "ix_quarantined_records_retry",
+        "quarantined_records",
+        ["integration_id"],
+        postgresql_where=sa.text("retry_requested_at IS NOT NULL"),
+    )
     op.create_table(
         "erasure_salts",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
