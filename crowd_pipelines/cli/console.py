@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -17,6 +18,12 @@ from crowd_pipelines.model.secrets import masked
 # Where nobody looks, nothing needs to be folded to the width of a screen.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
+
+# Longer words may be folded within a table; shorter ones that would be make it unreadable.
+_FOLDED_FROM = 16
+_BETWEEN_COLUMNS = 3
+# Columns of ids, which are there to be copied.
+_WHOLE = ("id", "example")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -52,17 +59,50 @@ def print_text(value: Any) -> None:
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
-    """Print rows as a table, numbers to the right; `empty` is said when there are none."""
+    """Print rows as a table, numbers to the right; `empty` is said when there are none.
+
+    Where the screen is too narrow for the columns, each row is printed as lines of its own.
+    """
     if not rows:
         tell(empty)
         return
+    cells = [[_shown(value) for value in row.values()] for row in rows]
+    fits = _width_needed(list(rows[0]), cells) <= out.width
+    out.print(_table(title, rows[0], cells) if fits else _lines(title, list(rows[0]), cells))
+
+
+def _table(title: str, first: Mapping[str, Any], cells: Sequence[Sequence[str]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for name, value in rows[0].items():
+    for name, value in first.items():
         number = isinstance(value, int | float)
-        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name == "id")
-    for row in rows:
-        table.add_row(*(escape(_shown(value)) for value in row.values()))
-    out.print(table)
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name in _WHOLE)
+    for row in cells:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _lines(title: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    """A line per value that there is, and an empty one between the rows."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.show_header = False
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for row in cells:
+        for name, value in zip(names, row, strict=True):
+            if value:
+                table.add_row(name, escape(value))
+        table.add_section()
+    return table
+
+
+def _width_needed(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Return how wide a table must be, in characters, that no short word and no id in it is broken."""
+    needed = 1
+    for name, *column in zip(names, *cells, strict=True):
+        words = [cell_len(word) for text in (name, *column) for word in text.split()]
+        longest = max(words, default=0)
+        needed += _BETWEEN_COLUMNS + (longest if name in _WHOLE else min(longest, _FOLDED_FROM))
+    return needed
 
 
 def _shown(value: Any) -> str:

@@ -71,7 +71,7 @@ class Runner:
         self._turns: dict[UUID, threading.Event] = {}
         self._concurrency = max((work.integration.max_concurrency for work in works), default=1)
         self._workers: Workers[Attempt] = Workers(self._concurrency)
-        self._depth = 2 * self._concurrency
+        self._depth = self._concurrency  # until it is known how large pages are
         self._last_beat = time.monotonic()
 
     def drain(self, roots: Sequence[UUID] | None = None) -> None:
@@ -179,11 +179,12 @@ class Runner:
     def _adapt(self, finished: Sequence[Attempt]) -> None:
         """Hold twice as many streams as a group has pages: so many are processed while it is committed.
 
-        Of a slow provider that is few, so that others can share the queue; of large pages, too, for memory's sake.
+        Of a slow provider that is few, so that others can share the queue. Of pages so large that each is a group, two:
+        one is fetched while the other is committed, for memory's sake.
         """
         records = sum(attempt.outcome.records for attempt in finished if isinstance(attempt.outcome, StreamResult))
         pages = min(len(finished), GROUP_RECORDS * len(finished) // max(records, 1))
-        self._depth = 2 * max(pages, self._concurrency)
+        self._depth = 2 * max(pages, self._concurrency) if pages or not finished else 2
 
     def _commit_pages(self, attempts: Sequence[Attempt]) -> None:
         """Commit pages together; if one of them cannot be written, each on its own."""

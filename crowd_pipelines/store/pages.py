@@ -149,9 +149,8 @@ def _without_erased(conn: Connection, page: FinishedPage) -> Sequence[RejectedRe
     if not rejected or not traces.has_erased(conn, tenant_id):
         return rejected
     # Some platforms show the accounts of others.
-    known = (member for operation in page.result.operations if isinstance(operation, UpdateMembers)
-             for member in operation.members)  # fmt: skip
-    platforms = {page.run.platform, *(member.platform for member in known)}
+    updates = [operation for operation in page.result.operations if isinstance(operation, UpdateMembers)]
+    platforms = {page.run.platform, *(member.platform for update in updates for member in update.members)}
     return [one for one in rejected if not traces.names_erased(conn, tenant_id, platforms, one.payload)]
 
 

@@ -149,13 +149,13 @@ def end(conn: Connection, endings: Sequence[Ending]) -> set[UUID]:
     return set(conn.scalars(query("streams_finish"), {"ended": encode(rows)}))
 
 
-@failpoints.step("release")
 def count_left_out(conn: Connection, counts: Mapping[UUID, int]) -> None:
     """Note how many records of each stream's page were left out, since the people they belong to were erased."""
     for stream_id, count in sorted(counts.items()):
         conn.execute(update(table).where(table.c.id == stream_id).values(left_out=table.c.left_out + count))
 
 
+@failpoints.step("release")
 def release(conn: Connection, streams: Sequence[ClaimedStream]) -> None:
     """Give streams back unharmed, for whoever comes next."""
     end(conn, [Ending(stream=stream, state=StreamState.PENDING, retry_after=0) for stream in streams])

@@ -97,9 +97,9 @@ class NoConnections(Outage):
 
 
 class ReadOnly(Outage):
-    """A failover: all sessions end, new ones lead to a server that only reads, and later there is one that writes.
+    """A failover: all sessions end, new ones lead to a server that only reads, and then to one that writes.
 
-    Sessions that were opened meanwhile stay read-only, as if they still led to the standby.
+    Whatever changes the server's role ends its sessions or makes them writable: here they end.
     """
 
     name = "read-only failover"
@@ -107,17 +107,18 @@ class ReadOnly(Outage):
 
     def disturb(self, tenant: str) -> int:
         self.random_moment(tenant, longest=5)
-        databases = ("crowd", "dagster")
-        for name in databases:
-            self._execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-        ended = self._execute(
+        ended = self._become("SET default_transaction_read_only = on")
+        time.sleep(self.seconds)
+        return ended + self._become("RESET default_transaction_read_only")
+
+    def _become(self, role: str) -> int:
+        """Change the server's role; returns how many sessions that cost."""
+        for database in ("crowd", "dagster"):
+            self._execute(f"ALTER DATABASE {database} {role}")
+        return self._execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
-        time.sleep(self.seconds)
-        for name in databases:
-            self._execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-        return ended
 
     def _execute(self, sql: str) -> int:
         with psycopg.connect(self.site.dagster.url, dbname="postgres", autocommit=True) as connection:

@@ -18,15 +18,16 @@ def read_members(stream: MembersStream, run: Run) -> StreamResult:
     people = [one for one in usable(GuildMember, raw, rejected) if not (one.user.bot or one.user.system or one.pending)]
     joined = [joined_activity(one, run.settings.guild_id) for one in people]
     guests = [user_member(one.user) for one, activity in zip(people, joined, strict=True) if activity is None]
-    last = max([int(stream.after), *(_user_id(item) for item in raw)])
-    goes_on = last > int(stream.after)
+    ids = [_user_id(item) for item in raw]
+    last = max([int(stream.after), *ids])
     return StreamResult(
         operations=(
             UpsertActivities(activities=tuple(one for one in joined if one)),
             UpsertMembers(members=tuple(guests)),
         ),
         last_record=str(last),
-        next_page=stream.model_copy(update={"after": str(last)}) if goes_on else None,
+        # A page of those who came before leads to itself, which is told.
+        next_page=stream.model_copy(update={"after": str(last)}) if any(ids) else None,
         watermarks={} if raw else {"members": {"day": stream.day}},
         rejected=tuple(rejected),
     )

@@ -99,7 +99,8 @@ class _Page:
         self._after = int(stream.after)
         self.newest = max([self._after, *self.ids])
         reached = stream.last is not None and self.newest >= int(stream.last)
-        self.is_last = reached or self.newest == self._after
+        # Of messages that follow one, none is older: a page without newer ones leads in a circle and ends nothing.
+        self.is_last = reached or not raw
         self.is_whole = self.is_last and stream.after == BEGINNING and len(self.ids) == len(raw) > 0
 
     @property

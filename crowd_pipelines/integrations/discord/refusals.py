@@ -9,6 +9,8 @@ _UNKNOWN_GUILD = 10004
 _MAY_HEAL = frozenset({130000, 110000, 202})
 """Overloaded, and indexes that are being built."""
 
+_OF_WHAT_IS_GONE = frozenset({403, 404, 410, 451})
+
 _OF_THE_GUILD = re.compile(r"/guilds/[^/?]+(?:/channels|/threads/active)?(?:\?|\Z)")
 
 _TOKEN = Verdict(
@@ -50,10 +52,10 @@ def _by_code(response: Response, code: int | None) -> Outcome | Verdict | None:
         return _WRONG_TYPE
     if code == 40333:
         return Verdict(outcome=Outcome.UNEXPECTED, reason="Discord wants another User-Agent of us.")
-    if response.status == 403:
-        # Without a code it comes from the network in front of Discord, and says nothing about a channel.
-        return Outcome.RETRY if code is None else _NO_PERMISSION
-    return None
+    if code is None and response.status in _OF_WHAT_IS_GONE:
+        # It comes from the network in front of Discord, and says nothing about a channel.
+        return Outcome.RETRY
+    return _NO_PERMISSION if response.status == 403 else None
 
 
 def closes_everything(response: Response) -> bool:

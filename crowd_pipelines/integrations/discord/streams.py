@@ -62,6 +62,7 @@ class MessagesStream(Stream):
     """
 
     kind: Literal["messages"] = "messages"
+    owed = True  # Once its page of the archive is read, nothing leads to an archived thread.
     place: Place
     after: str = BEGINNING
     last: str | None = None
@@ -81,6 +82,7 @@ class ArchiveStream(Stream):
     """
 
     kind: Literal["archive"] = "archive"
+    owed = True  # The look at the guild that led to it has moved on.
     channel_id: str
     channel: str
     archive: ArchiveKind = "public"

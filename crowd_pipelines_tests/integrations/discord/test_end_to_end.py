@@ -236,6 +236,25 @@ def test_an_archived_thread_that_spoke_in_between_is_found_within_a_day(onboarde
     assert live(onboarded)["message", sent]["parent"] == str(thread)
 
 
+def test_an_archived_thread_that_failed_is_read_by_the_next_check(discord: Connected) -> None:
+    thread = discord.truth().cases["thread_without_message"]
+    discord.fault("replace", path=f"/channels/{thread}/messages", status=400, body='{"code": 50035}')
+    assert discord.onboard().state is RunState.ERROR
+    discord.sandbox.clear_faults()
+    assert live(discord).keys() < told(discord.truth()).keys()
+    assert discord.check().state is RunState.PROCESSED
+    assert live(discord).keys() == told(discord.truth()).keys()
+
+
+def test_an_archive_that_failed_is_read_by_the_next_check(discord: Connected) -> None:
+    discord.fault("replace", path="/threads/archived/public", status=400, body='{"code": 50035}')
+    assert discord.onboard().state is RunState.ERROR
+    discord.sandbox.clear_faults()
+    assert live(discord).keys() < told(discord.truth()).keys()
+    assert discord.check().state is RunState.PROCESSED
+    assert live(discord).keys() == told(discord.truth()).keys()
+
+
 def test_a_private_thread_is_followed_into_the_archive_of_those_that_the_bot_joined(onboarded: Connected) -> None:
     thread = onboarded.truth().cases["private"]
     [sent] = onboarded.change("send", room=int(thread))["messages"]

@@ -85,9 +85,18 @@ def test_what_moved_is_asked_for_from_the_window_on(guild: Guild) -> None:
 def test_a_last_message_that_was_deleted_is_asked_for_once(guild: Guild) -> None:
     seen(guild, [channel()])
     [stream] = guild.look([channel(last="2000")]).new_streams
-    page = guild.keep(guild.read(stream, [message(id="1000")]))
+    page = guild.keep(guild.read(stream, []))
     assert page.next_page is None
     assert guild.look([channel(last="2000")]).new_streams == ()
+
+
+def test_a_page_of_what_came_before_leads_to_itself_and_completes_nothing(guild: Guild) -> None:
+    seen(guild, [channel()])
+    [stream] = guild.look([channel(last="2000")]).new_streams
+    page = guild.keep(guild.read(stream, [message(id="990"), message(id="1000")]))
+    assert page.next_page is not None
+    assert page.next_page.key == stream.key
+    assert messages(guild.look([channel(last="2000")])) == {"900": "989"}
 
 
 def test_a_channel_that_says_nothing_of_its_last_message_is_asked(guild: Guild) -> None:

@@ -269,6 +269,12 @@ def test_only_an_empty_page_ends_the_list_of_members(guild: Guild) -> None:
     assert (result.next_page, result.watermarks) == (None, {"members": {"day": MEMBERS.day}})
 
 
+def test_members_who_came_before_lead_to_themselves_and_end_nothing(guild: Guild) -> None:
+    further = MEMBERS.model_copy(update={"after": "999"})
+    result = guild.read(further, payload("members"))
+    assert (result.next_page, result.watermarks) == (further, {})
+
+
 def test_an_archive_leads_to_its_threads_and_its_next_page(guild: Guild) -> None:
     archive = ArchiveStream(channel_id="950", channel="help", posts=True)
     result = guild.read(archive, payload("archive"))
