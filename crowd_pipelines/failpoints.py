@@ -36,7 +36,7 @@ STEPS: Mapping[str, Sequence[str]] = {
     "take": ("update_integration_runs", "select_integration_runs"),
     "claim": ("streams_claim",),
     "preprocess": ("update_integration_runs",),
-    "plan": ("update_integration_runs", "streams_add", "streams_take_up"),
+    "plan": ("update_integration_runs", "streams_add", "streams_take_up", "quarantine_take_up"),
     "page": (
         "integrations_hold",
         "streams_circles",
@@ -61,6 +61,8 @@ STEPS: Mapping[str, Sequence[str]] = {
         "activities_retract",
         "delete_watermarks",
         "insert_quarantined_records",
+        "select_quarantined_records",
+        "quarantine_resolve",
         "update_integration_streams",
         "integrations_count",
     ),

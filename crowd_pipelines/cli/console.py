@@ -19,7 +19,7 @@ from crowd_pipelines.model.secrets import masked
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
-# Longer words may be folded within a table; shorter ones that would be make it unreadable.
+# Within a table, words of so many characters may be folded; were shorter ones, nobody could read it.
 _FOLDED_FROM = 16
 _BETWEEN_COLUMNS = 3
 # Columns of ids, which are there to be copied.
@@ -96,12 +96,17 @@ def _lines(title: str, names: Sequence[str], cells: Sequence[Sequence[str]]) -> 
 
 
 def _width_needed(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
-    """Return how wide a table must be, in characters, that no short word and no id in it is broken."""
-    needed = 1
-    for name, *column in zip(names, *cells, strict=True):
-        words = [cell_len(word) for text in (name, *column) for word in text.split()]
-        longest = max(words, default=0)
-        needed += _BETWEEN_COLUMNS + (longest if name in _WHOLE else min(longest, _FOLDED_FROM))
+    """Return how wide a table must be, in characters, that no short word and no id in it is broken.
+
+    Of a table that is too wide, the widest columns are narrowed first, all to the same width.
+    """
+    columns = {name: (name, *column) for name, *column in zip(names, *cells, strict=True)}
+    foldable = " ".join(" ".join(texts) for name, texts in columns.items() if name not in _WHOLE)
+    narrowest = min(max(map(cell_len, foldable.split()), default=0), _FOLDED_FROM)
+    needed = 0
+    for name, texts in columns.items():
+        wanted = max(map(cell_len, texts))
+        needed += _BETWEEN_COLUMNS + (wanted if name in _WHOLE else min(wanted, narrowest))
     return needed
 
 

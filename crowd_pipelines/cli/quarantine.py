@@ -1,5 +1,6 @@
 """`quarantine`: records that could not be used; looking at them, reading them again, and dropping them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
@@ -110,7 +111,9 @@ def retry(
     if as_json:
         print_json({**report, "later": [str(one.id) for one in waiting]})
     else:
-        _tell(report, waiting, streamless=before - len(asked))
+        if now:
+            _tell(report)
+        _tell_of_others(waiting, streamless=before - len(asked))
     for error in errors:
         raise CommandError(error)
     if report["kept"]:
@@ -196,16 +199,17 @@ def _outcome(
     return {"asked": asked, "usable": max(asked - left, 0), "kept": [_without_secrets(dict(row)) for row in kept]}
 
 
-def _tell(report: Mapping[str, Any], waiting: Sequence[IntegrationRecord], *, streamless: int) -> None:
+def _tell(report: Mapping[str, Any]) -> None:
     tell(f"{report['usable']:,} of {report['asked']:,} records could be used and left quarantine")
-    print_table(
-        "Still in quarantine",
-        [
-            {"id": str(row["id"]), "stream": row["stream_label"], "reason": row["reason"], "its stream": row["error"]}
-            for row in report["kept"]
-        ],
-        empty="",
-    )
+    kept = [
+        {"id": str(row["id"]), "stream": row["stream_label"], "reason": row["reason"], "its stream": row["error"]}
+        for row in report["kept"]
+    ]
+    if kept:
+        print_table("Still in quarantine", kept, empty="")
+
+
+def _tell_of_others(waiting: Sequence[IntegrationRecord], *, streamless: int) -> None:
     for one in waiting:
         how = "next check" if one.onboarded_at else "onboarding"
         tell(f"{one.name} ({one.platform}): its {how} reads them again")
@@ -244,7 +248,7 @@ def _about(row: Mapping[str, Any]) -> dict[str, Any]:
         "reason": row["reason"],
         "integration": f"{row['integration']} ({row['platform']}), {row['integration_id']}",
         "stream": row["stream_label"] or row["stream_name"],
-        "parameters": row["stream_metadata"],
+        "parameters": json.dumps(row["stream_metadata"], ensure_ascii=False),
         "integration run": row["run_id"],
         "first": row["created_at"],
         "last": row["last_seen_at"],

@@ -120,6 +120,8 @@ def at_failpoint(ground: Ground, point: str, number: int, sizes: Sizes) -> kills
     kind, wanted = _HOW.get(step, (kills.KillAt, PLATFORMS))
     if point.startswith("page.insert_quarantined_records"):
         kind, wanted = kills.KillAtPoison, POISONABLE
+    if point.startswith("page.quarantine_resolve"):
+        kind, wanted = kills.KillAtMending, POISONABLE
     turns = {(platform, ONBOARDING): 1 for platform in wanted if platform in sizes.platforms}
     if kind is kills.KillAt:
         readings = itertools.product(sizes.platforms, sizes.modes)

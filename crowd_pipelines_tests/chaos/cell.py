@@ -251,6 +251,11 @@ class Cell:
 
     def read_again(self) -> RunRecord:
         """Connect anew, as a person would whose credentials were refused, and read from the beginning."""
+        self.ask_again()
+        return self.finish()
+
+    def ask_again(self) -> None:
+        """Connect anew and ask for an onboarding, which nobody has begun."""
         connected, vault = self.connected, self.connected.vault
         with self.engine.begin() as conn:
             for one in integrations.find(conn):
@@ -258,7 +263,6 @@ class Cell:
                     integrations.set_credentials(conn, one.id, vault.seal(credentials, one.id))
             integrations.request_onboarding(conn, [connected.record.id] if self.onboarding else [])
             self.since = conn.scalar(select(func.now()))
-        return self.finish()
 
     def close(self) -> None:
         """End what still works."""

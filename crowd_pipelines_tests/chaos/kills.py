@@ -243,6 +243,23 @@ class KillAtPoison(KillAt):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KillAtMending(KillAt):
+    """SIGKILL while a record leaves quarantine, because the provider has mended it."""
+
+    def prepare(self, cell: Cell) -> None:
+        cell.connected.sandbox.fault(self.platform, "poison", times=1)
+
+    def begin(self, cell: Cell, failpoints: str, dice: random.Random) -> Worker:
+        cell.finish()
+        cell.connected.sandbox.clear_faults()
+        cell.ask_again()
+        return super().begin(cell, failpoints, dice)
+
+    def judge(self, cell: Cell, reading: Reading) -> Verdict:
+        return verdict(cell, reading, cell.finish(), alike=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class KillAtRenewal(KillAt):
     """SIGKILL while tokens are renewed. Between the provider's answer and the commit the grant is lost: X gives each
     token once. Then a person has to connect again, and nothing else may be amiss."""

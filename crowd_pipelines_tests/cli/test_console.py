@@ -1,4 +1,4 @@
-"""What other people wrote is shown, and never obeyed."""
+"""What other people wrote is shown, and never obeyed; and tables can be read on every screen."""
 
 import pytest
 
@@ -26,3 +26,24 @@ def test_a_text_neither_steers_the_terminal_nor_is_markup(
     captured = capsys.readouterr()
     assert captured.err == f"{shown}\nerror: {shown}\n"
     assert shown.replace("\n", " ") in captured.out
+
+
+ROWS = [
+    {"id": "01a20deb-c454-72c5-baa0-ee05bbc3e915", "integration": "Our workspace (slack)", "seen": seen, "error": error}
+    for seen, error in ((1, None), (2_000, "message: ts: Field required, and " + "x" * 200))
+]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 240])
+def test_no_word_is_broken_however_narrow_the_screen(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "out", console.Console(highlight=False, width=width))
+    console.print_table("Table", ROWS, empty="")
+    printed = capsys.readouterr().out
+    words = printed.split()
+    for expected, times in {ROWS[0]["id"]: 2, "workspace": 2, "(slack)": 2, "2,000": 1, "required,": 1}.items():
+        assert words.count(str(expected)) == times, printed
+    assert printed.count("x") == 200
+    assert all(len(line) <= width for line in printed.splitlines())
+    assert words.count("integration") == (1 if width >= 100 else 2), "a table where there is room, else lines"

@@ -15,6 +15,8 @@ KINDS = ("archive", "guild", "members", "messages")
 DECIDING = ("type", "content", "joined_at", "bot", "system", "webhook_id", "author")
 """Fields that tell whether something is a record of ours: a bot's is none, nor an empty message."""
 
+ABSENT = {"test_a_subject_that_is_gone_is_skipped": "what is gone, Discord tells with a code; see test_errors"}
+
 
 def QUIET_CHECK(truth: Truth) -> int:  # noqa: N802  the contract's name for it
     """Channels and active threads."""

@@ -236,21 +236,17 @@ def test_an_archived_thread_that_spoke_in_between_is_found_within_a_day(onboarde
     assert live(onboarded)["message", sent]["parent"] == str(thread)
 
 
-def test_an_archived_thread_that_failed_is_read_by_the_next_check(discord: Connected) -> None:
+@pytest.mark.parametrize("what", ["archive", "archived thread"])
+def test_what_the_guilds_lists_lead_to_only_once_is_read_by_the_next_check(discord: Connected, what: str) -> None:
     thread = discord.truth().cases["thread_without_message"]
-    discord.fault("replace", path=f"/channels/{thread}/messages", status=400, body='{"code": 50035}')
-    assert discord.onboard().state is RunState.ERROR
-    discord.sandbox.clear_faults()
+    path = {"archive": "/threads/archived/public", "archived thread": f"/channels/{thread}/messages"}[what]
+    discord.fault("server_error", path=path)
+    run = discord.onboard()
+    assert run.state is RunState.DELAYED
+    assert discord.rows("UPDATE integration_streams SET retries = 5 WHERE state = 'error' RETURNING id")
+    assert discord.resume(run).state is RunState.ERROR
     assert live(discord).keys() < told(discord.truth()).keys()
-    assert discord.check().state is RunState.PROCESSED
-    assert live(discord).keys() == told(discord.truth()).keys()
-
-
-def test_an_archive_that_failed_is_read_by_the_next_check(discord: Connected) -> None:
-    discord.fault("replace", path="/threads/archived/public", status=400, body='{"code": 50035}')
-    assert discord.onboard().state is RunState.ERROR
     discord.sandbox.clear_faults()
-    assert live(discord).keys() < told(discord.truth()).keys()
     assert discord.check().state is RunState.PROCESSED
     assert live(discord).keys() == told(discord.truth()).keys()
 
