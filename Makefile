@@ -1,6 +1,8 @@
 # `make` alone lists the targets. Another Python than the one found: make PYTHON=python3.12 ...
 PYTHON ?=
 BIN := .venv/bin
+# One more than there are cores: tests of a whole deployment mostly wait.
+TESTERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: chaos chaos-quick chaos-mutants interleavings screenshots help venv demo topology bench scale economy faults fuzz test lint constraints
@@ -33,7 +35,7 @@ faults: venv ## strike every platform with every fault, about an hour; ARGS="-k 
 		$(BIN)/python -m crowd_pipelines_tests.faults .crowd/faults.jsonl; exit $$ended
 
 test: venv ## run the tests; ARGS="-k name" for some of them
-	@exec $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
 fuzz: venv ## thousands of poisoned answers per parser, and long lives of communities, hours; ARGS="-k slack" for less
 	@exec $(BIN)/python -m pytest --hypothesis-profile=fuzz --numprocesses auto --dist load \
@@ -41,7 +43,7 @@ fuzz: venv ## thousands of poisoned answers per parser, and long lives of commun
 		crowd_pipelines_tests/test_parsers.py crowd_pipelines_tests/http/test_waits.py \
 		crowd_pipelines_tests/http/test_redaction.py crowd_pipelines_tests/model/test_text.py $(ARGS)
 
-chaos: venv ## kill, freeze and end workers in every way, about 40 minutes; ARGS="--kills 100 --report FILE"
+chaos: venv ## kill, freeze and end workers and all of Dagster in every way, over an hour; ARGS="--kills 100 --report FILE"
 	@exec $(BIN)/python -m crowd_pipelines_tests.chaos $(ARGS)
 
 chaos-quick: venv ## a small part of it, within two minutes

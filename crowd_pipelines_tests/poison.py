@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from hypothesis import strategies as st
@@ -73,11 +75,14 @@ class Dose:
     how: str
     value: Any = None
 
-    @property
-    def item(self) -> Path | None:
-        """The innermost item of a list that is touched."""
-        places = [depth for depth, part in enumerate(self.at) if isinstance(part, int)]
-        return self.at[: places[-1] + 1] if places else None
+    def item_of(self, body: Any) -> Path | None:
+        """The innermost item of a list that is touched, of those that are objects where there are any.
+
+        An id in a list of a record's own, as that of its versions, is part of the record.
+        """
+        items = [self.at[: depth + 1] for depth, part in enumerate(self.at) if isinstance(part, int)]
+        objects = [item for item in items if isinstance(reduce(getitem, item, body), dict)]
+        return (objects or items or [None])[-1]
 
     @property
     def says_nothing(self) -> bool:

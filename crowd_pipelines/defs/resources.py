@@ -67,6 +67,19 @@ class ApiClientsResource(dg.ConfigurableResource[Any]):
         return ApiClients(budget=self.rate_budget.budget(), vault=vault, settings=Settings.load())
 
 
+_LASTED_TOO_LONG = "exceeding maximum runtime"
+
+
+def canceled_by_a_person(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Tell whether a person cancels a Dagster run. Run monitoring does so, too: to one that lasts too long."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status is not dg.DagsterRunStatus.CANCELING:
+        return False
+    asked = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_CANCELING).records
+    events = [record.event_log_entry.dagster_event for record in asked]
+    return not any(event and _LASTED_TOO_LONG in (event.message or "") for event in events)
+
+
 class LifecycleResource(dg.ConfigurableResource[Any]):
     """Takes the integration runs of one Dagster run through their lifecycle; its ops are the steps of it."""
 
@@ -86,9 +99,7 @@ class LifecycleResource(dg.ConfigurableResource[Any]):
         try:
             yield self
         finally:
-            run = context.instance.get_run_by_id(run_id) if context.instance else None
-            canceled = run is not None and run.status is dg.DagsterRunStatus.CANCELING
-            self._hand_over(canceled=canceled)
+            self._hand_over(canceled=context.instance is not None and canceled_by_a_person(context.instance, run_id))
 
     @hides_secrets
     def _hand_over(self, *, canceled: bool) -> None:

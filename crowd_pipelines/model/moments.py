@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from crowd_pipelines.model import clock
+
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 _LEEWAY = timedelta(days=2)
 
@@ -15,7 +17,7 @@ def in_utc(moment: datetime) -> datetime:
     Raises ValueError for a moment before 1990 or in the future: no community was there, so it is a mistake.
     """
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not _EARLIEST <= aware <= datetime.now(UTC) + _LEEWAY:
+    if not _EARLIEST <= aware <= clock.now() + _LEEWAY:
         raise ValueError(f"{moment.isoformat()} is not a moment at which something can have happened")
     return aware.astimezone(UTC)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from crowd_pipelines.failpoints import names
 from crowd_pipelines_tests.chaos import kills
 from crowd_pipelines_tests.chaos.ground import MODES, ONBOARDING, PLATFORMS, Ground
+from crowd_pipelines_tests.chaos.mixed import mixed
 
 STALE_AT = (
     "fetch.after",
@@ -53,6 +54,7 @@ class Sizes:
     together: int
     closed: int
     real_lease: int
+    mixed: int
     points: Sequence[str] | None = None
     platforms: Sequence[str] = PLATFORMS
     modes: Sequence[str] = MODES
@@ -64,7 +66,14 @@ class Sizes:
 
 
 FULL = Sizes(
-    random_kills=500, times_each_failpoint=5, frozen=100, terminated=100, together=50, closed=24, real_lease=24
+    random_kills=500,
+    times_each_failpoint=5,
+    frozen=100,
+    terminated=100,
+    together=50,
+    closed=24,
+    real_lease=24,
+    mixed=12,
 )
 QUICK = Sizes(
     random_kills=12,
@@ -74,6 +83,7 @@ QUICK = Sizes(
     together=2,
     closed=0,
     real_lease=0,
+    mixed=0,
     points=QUICK_POINTS,
     platforms=("devto", "twitter"),
 )
@@ -90,6 +100,7 @@ def campaign(ground: Ground, sizes: Sizes) -> list[kills.CoreExperiment]:
         _together(ground, sizes),
         _closed(ground, sizes),
         _real_leases(ground, sizes),
+        mixed(ground, itertools.islice(_readings(sizes), sizes.mixed)),
     ]
     return [one for group in itertools.zip_longest(*parts) for one in group if one]
 

@@ -1,7 +1,8 @@
 """Experiments with wrong clocks: the database's is the authority, so that nothing may wait for hours, or come twice.
 
 The processes get their time from `wrong_clock`. A daemon cannot be sent back in time so: its calls to the code server
-would end before they began. What a daemon that was ahead leaves behind is looked at instead.
+would end before they began. Nor can a code server be sent ahead, only its workers: it would hear no call. What a daemon
+that was ahead leaves behind is looked at instead.
 """
 
 import time
@@ -12,6 +13,13 @@ from crowd_pipelines_tests.chaos.deployed_truth import failed_streams
 from crowd_pipelines_tests.chaos.experiment import Experiment
 
 HOURS = 2
+
+REMEDY = (
+    "DELETE FROM job_ticks WHERE timestamp > now() AT TIME ZONE 'UTC'",
+    "DELETE FROM instigators",
+    "DELETE FROM jobs",
+)
+"""What docs/how-to/recover.md tells to run in Dagster's database. Dagster keeps a state in both of the last tables."""
 
 
 class WrongClock(Deployed):
@@ -83,8 +91,8 @@ class DaemonAhead(WrongClock):
         if what == "check":
             self._tell(0)
             self.site.stop("daemon")
-            self.site.dagster.execute("DELETE FROM job_ticks WHERE timestamp > now() AT TIME ZONE 'UTC'")
-            self.site.dagster.execute("DELETE FROM instigators")
+            for statement in REMEDY:
+                self.site.dagster.execute(statement)
             self.site.start("daemon")
         super().begin(what, tenant, platforms)
 

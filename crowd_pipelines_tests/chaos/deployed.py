@@ -17,6 +17,7 @@ from crowd_pipelines_tests.chaos.deployed_experiment import CLEAN_SECONDS, Deplo
 from crowd_pipelines_tests.chaos.deployed_site import LEASE_SECONDS, PARTS, wait_for
 from crowd_pipelines_tests.chaos.deployed_truth import failed_streams, runs, under_way
 from crowd_pipelines_tests.chaos.experiment import Experiment
+from crowd_pipelines_tests.chaos.fairness import Fairness
 
 
 class Killed(Deployed):
@@ -273,6 +274,7 @@ def experiments() -> list[Experiment]:
         BackfilledMeanwhile(),
         *outages.experiments(),
         *clocks.experiments(),
+        Fairness(),
     ]
 
 

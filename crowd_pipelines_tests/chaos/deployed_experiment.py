@@ -10,7 +10,7 @@ from functools import cache
 
 from crowd_pipelines.stack.processes import StackError
 from crowd_pipelines_tests.chaos.deployed_site import CHECKOUT, PARTS, Process, Site, wait_for
-from crowd_pipelines_tests.chaos.deployed_truth import differences, failed_streams, runs, under_way
+from crowd_pipelines_tests.chaos.deployed_truth import differences, failed_streams, out_of_reach, runs, under_way
 from crowd_pipelines_tests.chaos.experiment import Outcome
 
 CLEAN_SECONDS = 300
@@ -131,6 +131,7 @@ class Deployed(ABC):
 
     def onboard(self, tenant: str, platforms: Sequence[str]) -> None:
         """Connect communities; the sensor sees that they ask for an onboarding."""
+        self.site.out_of_reach = out_of_reach(self.site.sandbox, set(platforms) - {"twitter_reach"})
         for platform in platforms:
             self.site.connect(platform, tenant)
 

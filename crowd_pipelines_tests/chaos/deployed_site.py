@@ -35,6 +35,9 @@ from crowd_pipelines_tests.deployment.installation import Database
 
 T = TypeVar("T")
 
+Key = tuple[str, str]
+"""The type of an activity and its id with the provider."""
+
 CHECKOUT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 PART = "CROWD_CHAOS_PART"
@@ -74,6 +77,8 @@ class Site:
     dagster: Database
     ui: DagsterUi
     ports: Mapping[str, int]
+    out_of_reach: set[Key] = field(default_factory=set)
+    """What the provider no longer showed when the communities were connected."""
     _started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @classmethod

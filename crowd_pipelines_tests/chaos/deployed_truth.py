@@ -1,11 +1,12 @@
 """What an installation holds after a disturbance, beside what the providers would show, and whether it is at rest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
-from crowd_pipelines.sandbox.client import Truth
+from crowd_pipelines.sandbox.client import Record, SandboxClient, Truth
 from crowd_pipelines.store import invariants
 from crowd_pipelines.store.database import transact
-from crowd_pipelines_tests.chaos.deployed_site import Site
+from crowd_pipelines_tests.chaos.deployed_site import Key, Site
 from crowd_pipelines_tests.deployment.installation import Row
 
 UNDER_WAY = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
@@ -72,24 +73,40 @@ def _beside_the_truth(site: Site, tenant: str, platform: str) -> Iterator[str]:
         return
     truth = site.sandbox.truth(platform)
     live = {(row["type"], row["source_id"]): row for row in stored if row["live"]}
-    told = {(record["type"], record["source_id"]) for record in truth.activities}
+    told = {_key(record) for record in truth.activities}
+    due, members_due = due_of(truth, site.out_of_reach)
     people = site.database.rows(_PEOPLE, tenant=tenant, platform=platform)
-    yield from _counted(f"{platform}: activities lost", told - live.keys())
+    yield from _counted(f"{platform}: activities lost", due - live.keys())
     yield from _counted(f"{platform}: activities that never were", _unexplained(live, told, truth))
     yield from _counted(f"{platform}: activities doubled", {row["source_id"] for row in stored if row["times"] > 1})
-    yield from _counted(
-        f"{platform}: members lost", {m["source_id"] for m in truth.members} - {row["source_id"] for row in people}
-    )
+    yield from _counted(f"{platform}: members lost", members_due - {row["source_id"] for row in people})
     yield from _counted(f"{platform}: members doubled", {row["source_id"] for row in people if row["times"] > 1})
 
 
-def _unexplained(live: dict[tuple[str, str], Row], told: set[tuple[str, str]], truth: Truth) -> set[tuple[str, str]]:
+def out_of_reach(sandbox: SandboxClient, platforms: Iterable[str]) -> set[Key]:
+    """What a reading that begins now cannot see any more: X shows the posts of seven days, and time passes there."""
+    records = (record for platform in platforms for record in sandbox.truth(platform).activities)
+    return {_key(record) for record in records if not record.get("readable", True)}
+
+
+def due_of(truth: Truth, beyond: AbstractSet[Key]) -> tuple[set[Key], set[str]]:
+    """The activities and members that have to be stored: all but those that were `beyond` reach from the beginning."""
+    due = [record for record in truth.activities if _key(record) not in beyond]
+    behind = {record["member"] for record in truth.activities} - {record["member"] for record in due}
+    return {_key(record) for record in due}, {member["source_id"] for member in truth.members} - behind
+
+
+def _key(record: Record) -> Key:
+    return record["type"], record["source_id"]
+
+
+def _unexplained(live: dict[Key, Row], told: set[Key], truth: Truth) -> set[Key]:
     """What is stored and not true, unless it once was: gone without a sign, or said where everything is gone."""
-    gone = {(record["type"], record["source_id"]) for record in truth.vanished}
+    gone = {_key(record) for record in truth.vanished}
     threads = {source_id for _, source_id in gone}
     return {key for key in live.keys() - told - gone if live[key]["thread"] not in threads}
 
 
-def _counted(what: str, which: set[tuple[str, str]] | set[str]) -> Iterator[str]:
+def _counted(what: str, which: set[Key] | set[str]) -> Iterator[str]:
     if which:
         yield f"{what}: {len(which)}, such as {sorted(map(str, which))[:3]}"

@@ -81,7 +81,7 @@ class Ground:
     ) -> None:
         self._server_url = server_url
         self._migrated = migrated
-        self._folder = folder
+        self.folder = folder
         self._stack = stack
         self._patience = patience
         self._key = new_key()
@@ -178,7 +178,7 @@ class Ground:
             if record.platform in AGEING:
                 conn.exec_driver_sql(AGEING[record.platform])
             since = conn.scalar(select(func.now()))
-        folder = self._folder / f"{next(self._numbers):05}"
+        folder = self.folder / f"{next(self._numbers):05}"
         folder.mkdir(parents=True)
         cell = Cell(
             connected=Connected(engine=engine, sandbox=sandbox, record=record, vault=vault),

@@ -9,20 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from crowd_pipelines.store import migrations
 from crowd_pipelines_tests.chaos.cell import Cell
-from crowd_pipelines_tests.chaos.ground import CHECK, ONBOARDING, PLATFORMS, Ground, Reading
+from crowd_pipelines_tests.chaos.ground import Ground, Reading
 from crowd_pipelines_tests.chaos.kills import CoreExperiment, Disturbed, slow_down
 from crowd_pipelines_tests.conftest import CHECKOUT
 
-TURNS = 6
-LASTING_SECONDS = 6.0
+TURNS = 3
+LASTING_SECONDS = 5.0
+GRACE_SECONDS = 60
 PACKAGE = "crowd_pipelines"
 
 # Nothing but what the version before had, too.
@@ -68,40 +67,42 @@ finally:
     lifecycle.hand_over(canceled=False)
 """
 
-OLD_WORK = """
-    SELECT count(*) AS took FROM integration_runs WHERE integration_id = :id AND dagster_run_id LIKE 'old %'
+TAKEN = """
+    SELECT count(*) AS taken FROM integration_runs WHERE integration_id = :id AND dagster_run_id = :owner
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed(CoreExperiment):
-    """Old and new workers are started together, again and again, and told to end, until the reading is over."""
+    """Old and new workers take turns; how often an old one had the integration run is what counts."""
 
     scenario = "S18"
     old: Path
     revision: str
 
-    def disturb(self, cell: Cell, reading: Reading, dice: random.Random) -> Disturbed:
-        disturbed, old_turns = Disturbed(), 0
+    def disturb(self, cell: Cell, reading: Reading, dice: random.Random, disturbed: Disturbed) -> None:
         slow_down(cell, reading, LASTING_SECONDS)
         for turn in range(TURNS):
-            old = self._old_worker(cell, f"old {turn}", begins=self.mode if turn == 0 else "nothing")
-            time.sleep(dice.uniform(0, 3))
-            new = cell.next_worker() if turn else None
-            time.sleep(dice.uniform(1, 3))
-            [row] = cell.connected.rows(OLD_WORK, id=cell.connected.record.id)
-            old_turns += bool(row["took"])
+            old = self._old_worker(cell, f"old {turn}", begins="nothing" if turn else self.mode)
+            if self._took(cell, old, f"old {turn}"):
+                disturbed.happened()
+                time.sleep(dice.uniform(0.2, 1))
             old.send_signal(signal.SIGTERM)
-            if new:
-                new.signal(signal.SIGTERM)
-                new.ended(within=60)
             if old.wait() not in (0, -signal.SIGTERM):
                 disturbed.findings.append(f"a worker of the version before failed: {self._last_words(cell)}")
-            disturbed.happened()
-        disturbed.measures["old_workers_at_work"] = old_turns
-        if not old_turns:
-            disturbed.count = 0  # nothing was mixed
-        return disturbed
+            if new := cell.next_worker():
+                new.ended(within=dice.uniform(0.2, 1))
+                new.signal(signal.SIGTERM)
+                new.ended(within=GRACE_SECONDS)
+
+    def _took(self, cell: Cell, old: subprocess.Popen[bytes], owner: str) -> bool:
+        """Wait until an old worker has taken the integration run, or ended without."""
+        while old.poll() is None:
+            [row] = cell.connected.rows(TAKEN, id=cell.connected.record.id, owner=owner)
+            if row["taken"]:
+                return True
+            time.sleep(0.1)
+        return False
 
     def _old_worker(self, cell: Cell, owner: str, *, begins: str) -> subprocess.Popen[bytes]:
         arguments = [owner, self.revision, begins, str(cell.connected.record.id)]
@@ -117,25 +118,26 @@ class Mixed(CoreExperiment):
         return (cell.folder / "old").read_text("utf-8", "replace").strip().splitlines()[-1]
 
 
-@contextmanager
-def version_before() -> Iterator[tuple[Path, str]]:
-    """Yield a folder with the package as it was before the newest migration, and the revision that it knows."""
-    newest = next((CHECKOUT / PACKAGE / "store" / "migrations" / "versions").glob(f"{migrations.newest()}_*.py"))
-    added = _git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest.relative_to(CHECKOUT)))
-    commit = f"{added}^" if added else "HEAD"
-    with TemporaryDirectory(prefix="crowd-version-before-") as folder:
-        archive = subprocess.run(["git", "archive", commit, PACKAGE], cwd=CHECKOUT, check=True, capture_output=True)
-        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
-        yield Path(folder), migrations.previous()
+def mixed(ground: Ground, readings: Iterable[tuple[str, str]]) -> Iterator[Mixed]:
+    """Return an experiment for each of these readings."""
+    old = None
+    for platform, mode in readings:
+        old = old or version_before(ground.folder / "version before")
+        name = f"mixed-versions:{mode}"
+        yield Mixed(name=name, platform=platform, mode=mode, ground=ground, old=old, revision=migrations.previous())
 
 
-def mixed(ground: Ground, old: Path, revision: str, times: int) -> list[CoreExperiment]:
-    """Return so many experiments, the platforms in turn."""
-    readings = [(platform, mode) for mode in (ONBOARDING, CHECK) for platform in PLATFORMS]
-    return [
-        Mixed(name=f"mixed-versions:{mode}", platform=platform, mode=mode, ground=ground, old=old, revision=revision)
-        for platform, mode in (readings * times)[:times]
-    ]
+def version_before(folder: Path) -> Path:
+    """Lay out the package as it was before the newest migration, which takes the history of a Git checkout."""
+    versions = CHECKOUT / PACKAGE / "store" / "migrations" / "versions"
+    newest = next(versions.glob(f"{migrations.newest()}_*.py")).relative_to(CHECKOUT)
+    added = _git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest))
+    archive = subprocess.run(
+        ["git", "archive", f"{added}^" if added else "HEAD", PACKAGE], cwd=CHECKOUT, check=True, capture_output=True
+    )
+    folder.mkdir()
+    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+    return folder
 
 
 def _git(*arguments: str) -> str:

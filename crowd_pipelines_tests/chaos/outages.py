@@ -185,10 +185,12 @@ class DiskFull(Outage):
             self._move("small")
             yield place
         finally:
-            self._move("pg_default")
-            self.site.database.execute("DROP TABLESPACE small")
-            subprocess.run(["umount", "--lazy", str(place)], check=False)
-            place.rmdir()
+            try:
+                self._move("pg_default")
+                self.site.database.execute("DROP TABLESPACE small")
+            finally:
+                subprocess.run(["umount", "--lazy", str(place)], check=False)
+                place.rmdir()
 
     def _move(self, tablespace: str) -> None:
         self.site.database.execute(

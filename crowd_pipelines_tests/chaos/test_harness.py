@@ -13,8 +13,10 @@ from urllib.request import urlopen
 import pytest
 from sqlalchemy import Connection, text
 
+from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines_tests.chaos.cell import Cell
+from crowd_pipelines_tests.chaos.deployed_truth import due_of, out_of_reach
 from crowd_pipelines_tests.chaos.experiment import Outcome
 from crowd_pipelines_tests.chaos.ground import ONBOARDING, Ground, Reading, ground
 from crowd_pipelines_tests.chaos.mutants import MUTANTS, Change, Mutant, MutantDoesNotApply, hunt, mutated
@@ -195,3 +197,14 @@ def test_a_guard_that_is_taken_away_is_noticed(server_url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         hunted = list(pool.map(lambda mutant: hunt(mutant, server_url, quick=False), MUTANTS))
     assert {one.mutant.name: one.told for one in hunted if not one.caught} == {}
+
+
+def test_what_a_provider_no_longer_shows_is_not_missed() -> None:
+    with Sandbox.start(seed=11, platforms=["twitter"]) as x:
+        x.change("twitter", [{"do": "week", "seed": 1}])
+        truth, beyond = x.truth("twitter"), out_of_reach(x, ["twitter"])
+    due, members = due_of(truth, beyond)
+    everything, everybody = due_of(truth, frozenset())
+    assert beyond
+    assert due == everything - beyond
+    assert members == {record["member"] for record in truth.activities if record["readable"]} < everybody

@@ -93,3 +93,7 @@ def test_a_record_that_is_still_not_usable_is_told_with_the_reason(desk: Desk, i
     assert done.returncode == 1
     assert "0 of 1 records could be used" in done.stderr
     assert record["id"] in done.stdout
+    later = run(desk, "quarantine", "retry", "-i", place, "--later")
+    assert (later.returncode, later.stdout) == (0, "")
+    assert later.stderr.endswith("its next check reads them again\n")
+    assert "could be used" not in later.stderr

@@ -17,12 +17,14 @@ Place = Mapping[str, Any]
 class Places:
     """`one` stream that no other leads from, a `paged` list, and its `further` pages; None where there is none.
 
+    `below` are the streams that others lead to; None where each of them is led to again by what it did not store.
     `expired` is how the provider itself says that a cursor is not accepted any more; `tokens` are counted each alone.
     """
 
     one: Place
     paged: Place | None = None
     further: Place | None = None
+    below: Place | None = None
     expired: Mapping[str, Any] | None = None
     tokens: int = 1
 
@@ -34,6 +36,7 @@ def _devto(truth: Truth) -> Places:
         one={"path": rf"/comments\?.*\ba_id={article}\b"},
         paged={"path": rf"{articles}\?"},
         further={"path": rf"{articles}\?.*\bpage=[2-9]"},
+        below={"path": r"/users/\d+"},
     )
 
 
@@ -45,6 +48,7 @@ def _discord(truth: Truth) -> Places:
         one={"path": r"/guilds/\d+/members\?"},
         paged={"path": messages},
         further={"path": rf"{messages}.*\bafter=[1-9]"},
+        below={"path": r"/messages|/archived/"},
     )
 
 
@@ -56,6 +60,7 @@ def _github(truth: Truth) -> Places:
         one={"asked": r"query Replies\b"},
         paged={"asked": comments},
         further={"asked": comments},
+        below={"asked": r"query (Comments|DiscussionComments|ThreadComments|Replies|Timeline)\b"},
         expired={
             "kind": "replace",
             "body": '{"data": {"node": null}, "errors": [{"type": "INVALID_CURSOR_ARGUMENTS", "path": ["node"],'
@@ -71,6 +76,7 @@ def _slack(truth: Truth) -> Places:
         one={"path": rf"/conversations\.replies\?.*\bchannel={channel}\b.*\bts={thread}"},
         paged={"path": history},
         further={"path": rf"{history}.*\bcursor=[^&]"},
+        below={"path": r"/conversations\.replies"},
         expired={"kind": "replace", "body": '{"ok": false, "error": "invalid_cursor"}'},
     )
 

@@ -40,7 +40,7 @@ SERVERS = [
 ]
 
 
-@on_every_platform(SERVERS, quick={"refused connection", "unknown host", "self-signed certificate"})
+@on_every_platform(SERVERS, quick={"refused connection", "self-signed certificate"})
 def test_a_provider_out_of_reach_is_given_up_and_read_when_it_is_back(
     ground: Ground, case: Server, tell: Tell, tmp_path: Path, api_url: Callable[[str], AbstractContextManager[None]]
 ) -> None:

@@ -13,7 +13,7 @@ from crowd_pipelines_tests.faults.conftest import Tell
 from crowd_pipelines_tests.faults.ground import MOST_ATTEMPTS, Ground
 from crowd_pipelines_tests.faults.troubles import ALL, BOMBS, Trouble
 
-QUICK = frozenset({"503", "reset halfway", "204", "HTML with 200", "deep", "utf-16", "redirect to another host"})
+QUICK = frozenset({"503", "reset halfway", "HTML with 200", "deep", "utf-16", "redirect to another host"})
 
 
 @on_every_platform([trouble for trouble in ALL if trouble not in BOMBS], quick=QUICK)
@@ -21,6 +21,20 @@ def test_trouble_with_one_stream_is_bounded_named_and_healed(
     ground: Ground, platform: str, case: Trouble, tell: Tell
 ) -> None:
     _strike(ground, platform, case, tell)
+
+
+@on_every_platform([trouble for trouble in ALL if trouble.name == "500"], quick={"500"})
+def test_streams_that_were_given_up_are_read_by_the_next_check(
+    ground: Ground, platform: str, case: Trouble, tell: Tell
+) -> None:
+    ground.connected.sandbox.fault(None, **case.fault, **(ground.places.below or ground.places.one))
+    run, _ = ground.work_off(ground.connected.onboard())
+    assert run.state is RunState.ERROR
+    ground.lift()
+    check = ground.connected.check()
+    assert check.state is RunState.PROCESSED, check.error or check.delay_reason
+    ground.assert_database_is_the_truth()
+    tell(f"{case.name}, then a check", "given up, then read")
 
 
 @on_every_platform(BOMBS, quick={"100 MB"})

@@ -10,7 +10,9 @@ from sqlalchemy import Engine, text
 from crowd_pipelines.framework.slices import Slice
 from crowd_pipelines.http.errors import Retryable
 from crowd_pipelines.http.pacing import utc_now
+from crowd_pipelines.integrations.discord.api import Reference, moment_of
 from crowd_pipelines.model import clock
+from crowd_pipelines.model.moments import in_utc
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.store.database import current_time, follow_clock, transact
 from crowd_pipelines_tests.framework.scripted import Town
@@ -58,6 +60,15 @@ def test_a_worker_goes_by_the_database_s_clock_wherever_it_asks_for_the_time(
     assert before - leeway < ours < after + leeway
     wrong.shift(timedelta(days=-1))
     assert before - leeway < utc_now()
+
+
+def test_what_happened_now_is_of_the_future_for_no_worker(engine: Engine, wrong: time_machine.Traveller) -> None:
+    follow_clock(engine)
+    now = transact(engine, current_time)
+    wrong.shift(timedelta(days=-30))
+    assert in_utc(now) == now
+    snowflake = str((now - moment_of("0")) // timedelta(milliseconds=1) << 22)
+    assert Reference(message_id=snowflake).message_id == snowflake
 
 
 def test_the_time_goes_on_between_two_looks(engine: Engine) -> None:

@@ -152,5 +152,5 @@ def _moment(response: Response) -> datetime:
     """X decides what is seven days old, so its clock is the one that counts."""
     try:
         return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return clock.now()

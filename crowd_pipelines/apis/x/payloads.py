@@ -79,7 +79,7 @@ class Post(Payload):
     entities: Spare[dict[str, Any]] = None
     attachments: Spare[Attachments] = None
     history: Annotated[
-        Spare[tuple[Id, ...]],
+        Spare[tuple[Spare[Id], ...]],
         Field(validation_alias=AliasChoices("edit_history_tweet_ids", "edit_history_post_ids")),
     ] = None
     long_text: Annotated[Spare[LongText], Field(validation_alias=AliasChoices("note_tweet", "note_post"))] = None
@@ -98,7 +98,7 @@ class Post(Payload):
     @property
     def first_id(self) -> str:
         """The id of the first version, which stays whatever is edited."""
-        return min((self.id, *(self.history or ())), key=int)
+        return min((self.id, *filter(None, self.history or ())), key=int)
 
 
 class RefusedParameter(Payload):

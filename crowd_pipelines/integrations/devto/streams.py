@@ -59,6 +59,7 @@ class ProfileStream(Stream):
     """A person's profile."""
 
     kind: Literal["profile"] = "profile"
+    owed = True  # What the person wrote leads to it only once.
     fresh_for: ClassVar[timedelta | None] = timedelta(days=1)
 
     user_id: int

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import UnexpectedPayload
+from crowd_pipelines.model import clock
 from crowd_pipelines.model.moments import Moment
 from crowd_pipelines.model.payloads import Payload, Spare
 
@@ -56,7 +57,7 @@ def moment_of(snowflake: str) -> datetime:
 
 def _given_out(snowflake: str) -> str:
     """Refuse an id of the future: as a watermark it would hide everything that comes before it."""
-    if moment_of(snowflake) > datetime.now(UTC) + _LEEWAY:
+    if moment_of(snowflake) > clock.now() + _LEEWAY:
         raise ValueError("this id has not been given out yet")
     return snowflake
 

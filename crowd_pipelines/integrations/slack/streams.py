@@ -86,6 +86,7 @@ class RepliesStream(Stream):
     """A page of a thread. `count` and `latest` are what the channel said of it, `oldest` where to begin, "" for all."""
 
     kind: Literal["replies"] = "replies"
+    owed = True  # What the channel said of the thread, it says again only while that is among its latest messages.
     channel: str
     name: str
     thread: str

@@ -304,6 +304,15 @@ def test_events_of_other_kinds_are_no_activity(hub: Hub, kind: str) -> None:
     assert result.rejected == ()
 
 
+@pytest.mark.parametrize("event", [{"id": "CE_1"}, {"__typename": None, "id": "CE_1"}, {"__typename": 7}, None, "odd"])
+def test_an_event_that_does_not_say_of_which_kind_it_is_is_kept_aside(hub: Hub, event: Any) -> None:
+    result = hub.read(REPOSITORY, of_repository(issues=page(issue(1, timelineItems=last_page(event)))))
+    assert [activity.source_id for activity in activities(result)] == ["I_1"]
+    assert [(one.payload, one.reason) for one in result.rejected] == [
+        (event, "event: it is not told of which kind it is")
+    ]
+
+
 def test_an_unusable_repository_does_not_cost_the_others_of_its_owner(hub: Hub) -> None:
     bad = {"id": "R_2", "url": None, "nameWithOwner": "octo/lost"}
     good = {"id": "R_3", "url": "https://github.com/octo/lib", "nameWithOwner": "octo/lib"}

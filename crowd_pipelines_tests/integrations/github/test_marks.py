@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from crowd_pipelines.integrations.github.findings import Page
 from crowd_pipelines.integrations.github.marks import OVERLAP, Entry, Mark
 from crowd_pipelines.integrations.github.streams import (
     CommentsStream,
@@ -30,6 +33,7 @@ from crowd_pipelines_tests.integrations.github.hub import (
     page,
     user,
 )
+from crowd_pipelines_tests.poison import UNRELATED
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -304,3 +308,19 @@ def test_a_repository_in_which_nothing_happened_is_renamed_all_the_same(hub: Hub
     hub.read(REPOSITORY, of_repository(), onboarding=True)
     [rename, *_] = hub.read(OWNER, of_owner(head())).operations
     assert rename.channel == "https://github.com/octo/other"  # type: ignore[union-attr]
+
+
+NAMES = ("hasNextPage", "hasPreviousPage", "endCursor", "startCursor")
+
+
+@given(
+    info=UNRELATED | st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, UNRELATED)),
+    nodes=UNRELATED | st.lists(UNRELATED, max_size=3),
+)
+def test_a_list_leads_on_or_ends_or_neither_can_be_told(info: Any, nodes: Any) -> None:
+    told = Page.of({"pageInfo": info, "nodes": nodes})
+    assert told.more is None or (isinstance(told.more, str) and told.more)
+    # What is taken for complete lets go of everything that it does not show.
+    assert not told.complete or (told.more is None and told.listed and isinstance(info, dict))
+    assert told.listed is isinstance(nodes, list)
+    assert list(told.nodes) == (nodes if isinstance(nodes, list) else [])

@@ -1,6 +1,7 @@
 """What X's payloads mean to us."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +12,10 @@ from crowd_pipelines.apis.x.payloads import posted_at
 from crowd_pipelines.integrations.twitter.activities import FOLLOW, HASHTAG, MENTION
 from crowd_pipelines.integrations.twitter.integration import TwitterSettings
 from crowd_pipelines.integrations.twitter.streams import HashtagMark, HashtagStream
+from crowd_pipelines.model import clock
 from crowd_pipelines.model.records import TimestampSource
 from crowd_pipelines.model.streams import RetractMissing
+from crowd_pipelines_tests.http.scripted_server import Handler
 from crowd_pipelines_tests.integrations.twitter import scripted as x
 from crowd_pipelines_tests.integrations.twitter.scripted import ScriptedX, activities, payload, updated
 
@@ -146,6 +149,16 @@ def test_an_edit_is_the_activity_that_it_changes(scripted: ScriptedX) -> None:
     assert both == after
 
 
+@pytest.mark.parametrize("unusable", [None, "", "surprise", {}, "9" * 25])
+def test_an_edit_is_still_the_activity_that_it_changes_when_another_version_has_no_id(
+    scripted: ScriptedX, unusable: Any
+) -> None:
+    post = edited(FIRST, SECOND, created_at=posted_at(SECOND).isoformat())
+    post["edit_history_tweet_ids"].insert(1, unusable)
+    [found] = activities(scripted.read(x.MENTIONS, {"data": [post]}))
+    assert (found.source_id, found.body) == (FIRST, SECOND)
+
+
 def test_a_first_version_far_from_the_edit_tells_no_time(scripted: ScriptedX) -> None:
     [found] = activities(scripted.read(x.MENTIONS, {"data": [edited("20", SECOND, created_at="2026-03-02T10:00:00Z")]}))
     assert (found.source_id, found.timestamp) == ("20", datetime(2026, 3, 2, 10, tzinfo=UTC))
@@ -268,3 +281,27 @@ def test_a_page_that_leads_to_itself_is_a_circle(scripted: ScriptedX, stream: An
     second = scripted.read(first.next_page, body, onboarding=True).next_page
     assert second is not None
     assert second.key == first.next_page.key
+
+
+EMPTY = b'{"meta": {"result_count": 0}}'
+
+
+@pytest.mark.parametrize("date", [None, "surprise", "Fri, 31 Dec 9999 23:00:00 -1400"])
+def test_where_x_tells_no_time_the_database_does(scripted: ScriptedX, date: str | None) -> None:
+    def undated(handler: Handler) -> None:
+        handler.send_response_only(200)
+        handler.send_header("Content-Type", "application/json")
+        if date:
+            handler.send_header("Date", date)
+        handler.send_header("Content-Length", str(len(EMPTY)))
+        handler.end_headers()
+        handler.raw(EMPTY)
+
+    told = datetime(2026, 3, 2, 13, tzinfo=UTC)
+    clock.set_by(told, asked_at=time.monotonic())
+    try:
+        result = scripted.read(x.HASHTAG, undated)
+    finally:
+        clock.forget()
+    began_at = datetime.fromisoformat(result.watermarks[x.HASHTAG.subject]["began_at"])
+    assert told <= began_at < told + timedelta(hours=1)
