@@ -136,16 +136,18 @@ def _body(response: Response) -> dict[str, Any]:
     body = response.json
     if not isinstance(body, dict) or not body.keys() & {"data", "errors", "meta"}:
         raise UnexpectedPayload("X answered something else than an envelope with data", evidence=str(body))
-    if not isinstance(body.get("data", []), list) or (_counted(body) and not body.get("data")):
+    data, told = body.get("data", []), _told(body)
+    nothing = told == 0 and data is None
+    if not (isinstance(data, list) or nothing) or (told and not data):
         raise UnexpectedPayload("X answered with data that are no list", evidence=str(body))
     return body
 
 
-def _counted(body: dict[str, Any]) -> bool:
-    """Tell whether X says that there are records on the page, if it says so at all."""
+def _told(body: dict[str, Any]) -> int | None:
+    """Return how many records are on the page, if X says so at all."""
     meta = body.get("meta")
     count = meta.get("result_count") if isinstance(meta, dict) else None
-    return isinstance(count, int) and count > 0
+    return count if isinstance(count, int) else None
 
 
 def _moment(response: Response) -> datetime:
