@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy import make_url
 
+from crowd_pipelines.model import clock
 from crowd_pipelines.store.embedded import EmbeddedPostgres
 
 CHECKOUT = Path(__file__).parent.parent
@@ -50,6 +51,14 @@ def server() -> Iterator[str]:
         yield embedded.url("postgres")
     finally:
         embedded.stop()
+
+
+@pytest.fixture(autouse=True)
+def _own_clock() -> Iterator[None]:
+    """What one test's database said of the time is nothing to the next one's."""
+    clock.forget()
+    yield
+    clock.forget()
 
 
 @pytest.fixture(scope="session")

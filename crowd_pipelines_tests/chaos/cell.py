@@ -196,6 +196,11 @@ class Cell:
                 return worker
         raise AssertionError
 
+    def is_over(self) -> bool:
+        """Tell whether the reading needs nobody any more."""
+        run = self.run()
+        return run is not None and run.state in _OVER
+
     def finish(self) -> RunRecord:
         """Start workers, one after the other, until the integration run is over. Raises NeverClean."""
         for _ in self._patiently():

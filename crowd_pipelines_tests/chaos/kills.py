@@ -152,6 +152,8 @@ class RandomKills(CoreExperiment):
         for _ in range(self.kills):
             if worker.ended(within=dice.uniform(0, lasting)) or not kill(cell, worker, disturbed):
                 break
+            if cell.is_over():
+                break  # its last commit had gone through
             killed_at = disturbed.at
             worker = cell.successor()
             disturbed.longest("resumed_after_s", _since(killed_at, cell.taken_at(worker)))

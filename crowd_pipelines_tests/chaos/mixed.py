@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ TURNS = 3
 LASTING_SECONDS = 5.0
 GRACE_SECONDS = 60
 PACKAGE = "crowd_pipelines"
+
+_laying_out = threading.Lock()
 
 # Nothing but what the version before had, too.
 PROGRAM = """
@@ -77,8 +80,6 @@ class Mixed(CoreExperiment):
     """Old and new workers take turns; how often an old one had the integration run is what counts."""
 
     scenario = "S18"
-    old: Path
-    revision: str
 
     def disturb(self, cell: Cell, reading: Reading, dice: random.Random, disturbed: Disturbed) -> None:
         slow_down(cell, reading, LASTING_SECONDS)
@@ -105,11 +106,15 @@ class Mixed(CoreExperiment):
         return False
 
     def _old_worker(self, cell: Cell, owner: str, *, begins: str) -> subprocess.Popen[bytes]:
-        arguments = [owner, self.revision, begins, str(cell.connected.record.id)]
+        arguments = [owner, migrations.previous(), begins, str(cell.connected.record.id)]
         with (cell.folder / "old").open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-P", "-c", PROGRAM, *arguments],
-                env={**cell.environment, "PATH": os.defpath, "PYTHONPATH": str(self.old)},
+                env={
+                    **cell.environment,
+                    "PATH": os.defpath,
+                    "PYTHONPATH": str(version_before(self.ground.folder / "before")),
+                },
                 stdout=output,
                 stderr=output,
             )
@@ -120,25 +125,22 @@ class Mixed(CoreExperiment):
 
 def mixed(ground: Ground, readings: Iterable[tuple[str, str]]) -> Iterator[Mixed]:
     """Return an experiment for each of these readings."""
-    old = None
     for platform, mode in readings:
-        old = old or version_before(ground.folder / "version before")
-        name = f"mixed-versions:{mode}"
-        yield Mixed(name=name, platform=platform, mode=mode, ground=ground, old=old, revision=migrations.previous())
+        yield Mixed(name=f"mixed-versions:{mode}", platform=platform, mode=mode, ground=ground)
 
 
 def version_before(folder: Path) -> Path:
-    """Lay out the package as it was before the newest migration, which takes the history of a Git checkout."""
-    versions = CHECKOUT / PACKAGE / "store" / "migrations" / "versions"
-    newest = next(versions.glob(f"{migrations.newest()}_*.py")).relative_to(CHECKOUT)
-    added = _git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest))
-    archive = subprocess.run(
-        ["git", "archive", f"{added}^" if added else "HEAD", PACKAGE], cwd=CHECKOUT, check=True, capture_output=True
-    )
-    folder.mkdir()
-    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+    """Return a folder with the package as it was before the newest migration; that takes a Git checkout's history."""
+    with _laying_out:
+        if not folder.exists():
+            versions = CHECKOUT / PACKAGE / "store" / "migrations" / "versions"
+            newest = next(versions.glob(f"{migrations.newest()}_*.py")).relative_to(CHECKOUT)
+            added = _git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest)).decode().strip()
+            archive = _git("archive", f"{added}^" if added else "HEAD", PACKAGE)
+            folder.mkdir()
+            subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
     return folder
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.strip()
+def _git(*arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=CHECKOUT, check=True, capture_output=True).stdout

@@ -83,6 +83,11 @@ MUTANTS = (
                 instead="",
             ),
             Change(
+                file="crowd_pipelines/store/sql/quarantine_take_up.sql",
+                text="ON CONFLICT (run_id, key) DO NOTHING\n",
+                instead="",
+            ),
+            Change(
                 file="crowd_pipelines/store/migrations/versions/0001_foundation.py",
                 text='        sa.UniqueConstraint("run_id", "key", name=op.f("uq_integration_streams_run_id_key")),\n',
                 instead="",

@@ -103,7 +103,10 @@ def test_in_a_sensor_a_schedule_and_the_retention(
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    """An error and all that led to it; a chain may come back to where it began."""
+    seen: list[BaseException] = []
+    while error is not None and not any(error is one for one in seen):
+        seen.append(error)
         yield error
         error = error.__cause__ or error.__context__
 

@@ -55,6 +55,7 @@ def test_the_sensor_onboards_a_newly_connected_integration(deployment: Deploymen
         "crowd/integration": integration_id,
         "crowd/integration_run": str(run["id"]),
         "crowd/onboarding": "true",
+        "crowd/lane": "devto/onboarding",
         "crowd/state": "processed",
         "crowd/request": dagster_run.tags["crowd/request"],
     }
