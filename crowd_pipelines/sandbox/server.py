@@ -43,6 +43,10 @@ class SandboxHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         request = self._request()
+        if len(request.body) < self._announced:
+            # Whoever sent it is gone; what never arrived was never asked.
+            self.close_connection = True
+            return
         try:
             answer = self._answer(request)
         except Exception as error:
@@ -60,8 +64,12 @@ class SandboxHandler(BaseHTTPRequestHandler):
             target=self.path,
             headers={name.lower(): value for name, value in self.headers.items()},
             client=self.client_address[0],
-            body=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+            body=self.rfile.read(self._announced),
         )
+
+    @property
+    def _announced(self) -> int:
+        return int(self.headers.get("Content-Length") or 0)
 
     def _answer(self, request: Request) -> Delivery | Lines:
         if request.segments[:1] == (PREFIX,):

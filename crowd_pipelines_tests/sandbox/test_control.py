@@ -1,6 +1,8 @@
 """The control API: the request log, and what it refuses."""
 
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,6 +28,16 @@ def test_the_log_tells_each_request(lively: Sandbox) -> None:
 def test_the_log_forgets(lively: Sandbox) -> None:
     fetch(lively.api_url("devto") + "/articles")
     lively.forget_requests("devto")
+    assert lively.requests() == []
+
+
+def test_a_request_that_was_cut_in_two_was_never_asked(lively: Sandbox) -> None:
+    host, port = urlsplit(lively.url).hostname, urlsplit(lively.url).port
+    head = f"POST /github/graphql HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection((host, port)) as connection:
+        connection.sendall(f'{head}{{"query": "que'.encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
     assert lively.requests() == []
 
 

@@ -9,14 +9,8 @@ from crowd_pipelines.model.states import RunState
 from crowd_pipelines.model.text import clean_html
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines_tests.integrations.connected import Connected
-from crowd_pipelines_tests.integrations.devto.truths import (
-    Key,
-    assert_members_are_true,
-    assert_true,
-    live,
-    people,
-    told,
-)
+from crowd_pipelines_tests.integrations.devto.truths import assert_members_are_true, assert_true
+from crowd_pipelines_tests.integrations.stored import Key, live, people, told
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store import integrations
 from crowd_pipelines_tests.integrations.connected import Connected
-from crowd_pipelines_tests.integrations.discord.truths import assert_members_are_true, assert_true, live, people, told
+from crowd_pipelines_tests.integrations.discord.truths import assert_members_are_true, assert_true
+from crowd_pipelines_tests.integrations.stored import live, people, told
 from crowd_pipelines_tests.sandbox import discord_spec as spec
 
 

@@ -9,15 +9,8 @@ from crowd_pipelines.integrations.github.streams import STREAM_TYPES
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines_tests.integrations.connected import Connected
-from crowd_pipelines_tests.integrations.github.truths import (
-    asked,
-    assert_people_are_true,
-    assert_true,
-    kinds,
-    live,
-    people,
-    told,
-)
+from crowd_pipelines_tests.integrations.github.truths import asked, assert_people_are_true, assert_true, kinds
+from crowd_pipelines_tests.integrations.stored import live, people, told
 
 WEEK = {"do": "week"}
 

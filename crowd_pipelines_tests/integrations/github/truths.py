@@ -7,17 +7,10 @@ from typing import Any
 from crowd_pipelines.model.text import clean_text
 from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines_tests.integrations.connected import Connected
+from crowd_pipelines_tests.integrations.stored import Key, live, people, told
 
-Key = tuple[str, str]
 Record = dict[str, Any]
 
-LIVE = """
-    SELECT a.*, p.source_id AS parent, p.type AS parent_type, i.source_id AS author
-    FROM activities AS a
-    JOIN member_identities AS i ON i.member_id = a.member_id
-    LEFT JOIN activities AS p ON p.id = a.parent_id
-    WHERE a.retracted_at IS NULL
-"""
 PROFILE = {
     "bio": "bio",
     "company": "company",
@@ -29,23 +22,8 @@ PROFILE = {
 }
 
 
-def live(github: Connected) -> dict[Key, Record]:
-    return {(row["type"], row["source_id"]): row for row in github.rows(LIVE)}
-
-
-def told(truth: Truth) -> dict[Key, Record]:
-    return {(record["type"], record["source_id"]): record for record in truth.activities}
-
-
 def vanished(truth: Truth) -> set[Key]:
     return {(gone["type"], gone["source_id"]) for gone in truth.vanished}
-
-
-def people(github: Connected) -> dict[str, Record]:
-    rows = github.rows(
-        "SELECT i.source_id, i.username, m.* FROM member_identities AS i JOIN members AS m ON m.id = i.member_id"
-    )
-    return {row["source_id"]: row for row in rows}
 
 
 def asked(github: Connected) -> list[tuple[str, Record]]:

@@ -15,10 +15,8 @@ from crowd_pipelines_tests.integrations.slack.truths import (
     assert_members_are_true,
     assert_nobody_joined_after_they_came,
     assert_true,
-    live,
-    people,
-    told,
 )
+from crowd_pipelines_tests.integrations.stored import live, people, told
 
 
 def methods(slack: Connected) -> Counter[str]:

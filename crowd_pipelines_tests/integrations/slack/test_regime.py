@@ -11,8 +11,9 @@ from crowd_pipelines.integrations.slack.streams import ChannelMark
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines_tests.integrations.connected import Connected
-from crowd_pipelines_tests.integrations.slack.truths import assert_true, live, told
+from crowd_pipelines_tests.integrations.slack.truths import assert_true
 from crowd_pipelines_tests.integrations.slack.web_api import HISTORY, REPLIES, WebApi, message, messages
+from crowd_pipelines_tests.integrations.stored import live, told
 
 
 def page(size: int, cursor: str = "c") -> dict[str, Any]:

@@ -13,7 +13,8 @@ from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store import integrations
 from crowd_pipelines_tests.integrations.connected import Connected
-from crowd_pipelines_tests.integrations.slack.truths import assert_members_are_true, assert_true, live, told
+from crowd_pipelines_tests.integrations.slack.truths import assert_members_are_true, assert_true
+from crowd_pipelines_tests.integrations.stored import live, told
 
 
 def refused(error: str, **details: Any) -> str:

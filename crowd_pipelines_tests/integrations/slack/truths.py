@@ -6,30 +6,7 @@ from typing import Any
 from crowd_pipelines.model.text import clean_text
 from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines_tests.integrations.connected import Connected
-
-LIVE = """
-    SELECT a.*, p.source_id AS parent, p.type AS parent_type, i.source_id AS author
-    FROM activities AS a
-    JOIN member_identities AS i ON i.member_id = a.member_id
-    LEFT JOIN activities AS p ON p.id = a.parent_id
-    WHERE a.retracted_at IS NULL
-"""
-Key = tuple[str, str]
-
-
-def live(slack: Connected) -> dict[Key, dict[str, Any]]:
-    return {(row["type"], row["source_id"]): row for row in slack.rows(LIVE)}
-
-
-def told(truth: Truth) -> dict[Key, dict[str, Any]]:
-    return {(record["type"], record["source_id"]): record for record in truth.activities}
-
-
-def people(slack: Connected) -> dict[str, dict[str, Any]]:
-    rows = slack.rows(
-        "SELECT i.source_id, i.username, m.* FROM member_identities AS i JOIN members AS m ON m.id = i.member_id"
-    )
-    return {row["source_id"]: row for row in rows}
+from crowd_pipelines_tests.integrations.stored import live, people, told
 
 
 def assert_true(slack: Connected, truth: Truth) -> None:

@@ -10,15 +10,8 @@ from crowd_pipelines.benchmarks.originals import twitter as original
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines_tests.integrations.connected import Connected
-from crowd_pipelines_tests.integrations.twitter.truths import (
-    asked,
-    assert_people_are_true,
-    assert_true,
-    live,
-    people,
-    told,
-    vanished,
-)
+from crowd_pipelines_tests.integrations.stored import live, people, told
+from crowd_pipelines_tests.integrations.twitter.truths import asked, assert_people_are_true, assert_true, vanished
 from crowd_pipelines_tests.sandbox import x_spec
 
 TAGS = ["#crowdsandbox", "#Gemeinschaft"]

@@ -20,8 +20,9 @@ from crowd_pipelines.store import integrations
 from crowd_pipelines.store.budgets import RateBudget
 from crowd_pipelines_tests.http.scripted_server import answer
 from crowd_pipelines_tests.integrations.connected import Connected
+from crowd_pipelines_tests.integrations.stored import live, told
 from crowd_pipelines_tests.integrations.twitter.scripted import CREDENTIALS, MENTIONS, ScriptedX, payload, scripted_x
-from crowd_pipelines_tests.integrations.twitter.truths import asked, live, told
+from crowd_pipelines_tests.integrations.twitter.truths import asked
 
 TICK = timedelta(minutes=30)
 TOMORROW = datetime.now(UTC) + timedelta(days=1)

@@ -6,30 +6,11 @@ from typing import Any
 from crowd_pipelines.model.text import clean_text
 from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines_tests.integrations.connected import Connected
-
-LIVE = """
-    SELECT a.*, i.source_id AS author FROM activities AS a
-    JOIN member_identities AS i ON i.member_id = a.member_id
-    WHERE a.retracted_at IS NULL
-"""
-PEOPLE = "SELECT i.source_id, i.username, m.* FROM member_identities AS i JOIN members AS m ON m.id = i.member_id"
-Key = tuple[str, str]
-
-
-def live(x: Connected) -> dict[Key, dict[str, Any]]:
-    return {(row["type"], row["source_id"]): row for row in x.rows(LIVE)}
-
-
-def told(truth: Truth) -> dict[Key, dict[str, Any]]:
-    return {(record["type"], record["source_id"]): record for record in truth.activities}
+from crowd_pipelines_tests.integrations.stored import Key, live, people, told
 
 
 def vanished(truth: Truth) -> set[Key]:
     return {(gone["type"], gone["source_id"]) for gone in truth.vanished}
-
-
-def people(x: Connected) -> dict[str, dict[str, Any]]:
-    return {row["source_id"]: row for row in x.rows(PEOPLE)}
 
 
 def asked(x: Connected) -> list[str]:
