@@ -43,6 +43,7 @@ STEPS: Mapping[str, Sequence[str]] = {
         "select_erasure_salts",
         "streams_finish",
         "identities_resolve",
+        "erasures_known",
         "activities_write",
         "activities_link",
         "select_members",

@@ -21,6 +21,7 @@ STALE_AT = (
 REFUSING = ("discord", "github", "twitter")
 WITH_TOKENS = ("twitter", "twitter_reach")
 POISONABLE = ("devto",)
+ERASING = ("devto", "slack")
 ONE_BUDGET = ("devto", "discord", "slack", "twitter", "twitter_reach")
 """GitHub's sandbox gives several tokens, each with a budget: when one is closed, the others serve."""
 
@@ -133,6 +134,8 @@ def at_failpoint(ground: Ground, point: str, number: int, sizes: Sizes) -> kills
         kind, wanted = kills.KillAtPoison, POISONABLE
     if point.startswith("page.quarantine_resolve"):
         kind, wanted = kills.KillAtMending, POISONABLE
+    if point.startswith(("page.update_integration_streams", "page.erasures_known")):
+        kind, wanted = kills.KillAtLeftOut, ERASING
     turns = {(platform, ONBOARDING): 1 for platform in wanted if platform in sizes.platforms}
     if kind is kills.KillAt:
         readings = itertools.product(sizes.platforms, sizes.modes)

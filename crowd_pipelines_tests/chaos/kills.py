@@ -4,10 +4,14 @@ import random
 import signal
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from crowd_pipelines.model.states import RunState
+from crowd_pipelines.sandbox.client import Truth
+from crowd_pipelines.store import erasures
+from crowd_pipelines.store.erasures import Identity, Person
 from crowd_pipelines_tests.chaos.cell import Cell, NeverClean, Worker
 from crowd_pipelines_tests.chaos.experiment import Outcome
 from crowd_pipelines_tests.chaos.ground import Ground, Reading
@@ -259,6 +263,33 @@ class KillAtMending(KillAt):
 
     def judge(self, cell: Cell, reading: Reading) -> Verdict:
         return verdict(cell, reading, cell.finish(), alike=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KillAtLeftOut(KillAt):
+    """SIGKILL while records of somebody who was erased are left out; nothing of them may be stored afterwards."""
+
+    def prepare(self, cell: Cell) -> None:
+        truth = cell.connected.truth()
+        who = _busiest(truth)
+        [member] = [member for member in truth.members if member["source_id"] == who]
+        account = Identity(platform=self.platform, source_id=who, username=member["username"])
+        person = Person(tenant_id=cell.connected.record.tenant_id, member_id=None, identities=(account,))
+        erasures.erase(cell.engine, person, command="chaos", read_by={})
+
+    def judge(self, cell: Cell, reading: Reading) -> Verdict:
+        who, truth = _busiest(reading.truth), reading.truth
+        others = replace(
+            truth,
+            activities=[one for one in truth.activities if one["member"] != who],
+            members=[one for one in truth.members if one["source_id"] != who],
+        )
+        return verdict(cell, replace(reading, truth=others), cell.finish(), alike=False, whole=False)
+
+
+def _busiest(truth: Truth) -> str:
+    [(who, _)] = Counter(one["member"] for one in truth.activities).most_common(1)
+    return str(who)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,10 +34,11 @@ class Verdict:
     doubled: int
 
 
-def verdict(cell: Cell, reading: Reading, run: RunRecord, *, alike: bool = True) -> Verdict:
+def verdict(cell: Cell, reading: Reading, run: RunRecord, *, alike: bool = True, whole: bool = True) -> Verdict:
     """Look at everything there is when the integration run of a cell is over.
 
-    `alike`: it must also have come there as an undisturbed reading does.
+    `alike`: it must also have come there as an undisturbed reading does. `whole`: every value must be the provider's;
+    what tells of somebody who was erased is not.
     """
     by_reading = differences(reference(cell.connected, cell.since), reading.undisturbed) if alike else ()
     lost, doubled = lost_and_doubled(cell.connected, reading.truth)
@@ -45,7 +46,7 @@ def verdict(cell: Cell, reading: Reading, run: RunRecord, *, alike: bool = True)
         *_ended(cell, run),
         *_amounts("lost (I1)", lost),
         *_amounts("stored that never were (I2)", doubled),
-        *untruths(cell.connected, reading.truth, onboarding=cell.onboarding),
+        *(untruths(cell.connected, reading.truth, onboarding=cell.onboarding) if whole else ()),
         *by_reading,
         *_broken(cell),
         *_stale(cell),
