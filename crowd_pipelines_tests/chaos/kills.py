@@ -414,12 +414,12 @@ class Together(CoreExperiment):
     def disturb(self, cell: Cell, reading: Reading, dice: random.Random, disturbed: Disturbed) -> None:
         lasting = slow_down(cell, reading)
         first = cell.begin(owner="together")
-        if (run := cell.taken(first)) is None:
+        # Before that there is nothing to share, and the others would leave at once.
+        if (run := cell.taken(first)) is None or not cell.wait_for_requests(2, first):
             return
         others = [cell.launch("resume", [run.id], owner="together") for _ in range(2)]
-        victim = dice.choice([first, *others])
-        if not victim.ended(within=dice.uniform(0, lasting / 2)):
-            kill(cell, victim, disturbed)
+        if not first.ended(within=dice.uniform(0, lasting / 2)):
+            kill(cell, dice.choice([first, *(other for other in others if other.works)]), disturbed)
 
 
 @dataclass(frozen=True, kw_only=True)
