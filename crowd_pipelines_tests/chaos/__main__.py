@@ -21,9 +21,10 @@ from crowd_pipelines.store.migrations import upgrade
 from crowd_pipelines_tests.chaos import deployed
 from crowd_pipelines_tests.chaos.campaign import FULL, QUICK, Sizes, campaign
 from crowd_pipelines_tests.chaos.cell import PATIENCE_SECONDS
+from crowd_pipelines_tests.chaos.disturbance import SHORT_LEASE_SECONDS, CoreExperiment
 from crowd_pipelines_tests.chaos.experiment import Experiment, Outcome
 from crowd_pipelines_tests.chaos.ground import MODES, PLATFORMS, Ground, ground
-from crowd_pipelines_tests.chaos.kills import SHORT_LEASE_SECONDS, CoreExperiment, KillAt
+from crowd_pipelines_tests.chaos.kills_at import KillAt
 from crowd_pipelines_tests.chaos.report import HEAD, Campaign, findings, markdown, never_fired, summary, table
 from crowd_pipelines_tests.conftest import database_on, name_of, server
 

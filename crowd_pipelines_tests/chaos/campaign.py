@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from crowd_pipelines.failpoints import names
-from crowd_pipelines_tests.chaos import kills
+from crowd_pipelines_tests.chaos import kills, kills_at, stops
+from crowd_pipelines_tests.chaos.disturbance import CoreExperiment
 from crowd_pipelines_tests.chaos.ground import MODES, ONBOARDING, PLATFORMS, Ground
 from crowd_pipelines_tests.chaos.mixed import mixed
 
@@ -90,7 +91,7 @@ QUICK = Sizes(
 )
 
 
-def campaign(ground: Ground, sizes: Sizes) -> list[kills.CoreExperiment]:
+def campaign(ground: Ground, sizes: Sizes) -> list[CoreExperiment]:
     """Return the experiments, kinds and platforms mixed so that a part of them is a part of each."""
     ground.prepare(sizes.platforms, sizes.modes)
     parts = [
@@ -110,34 +111,34 @@ def _readings(sizes: Sizes) -> Iterator[tuple[str, str]]:
     return itertools.cycle([(platform, mode) for mode in sizes.modes for platform in sizes.platforms])
 
 
-def _random_kills(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
+def _random_kills(ground: Ground, sizes: Sizes) -> Iterator[CoreExperiment]:
     two = kills.RandomKills.kills
     for platform, mode in itertools.islice(_readings(sizes), -(-sizes.random_kills // two)):
         yield kills.RandomKills(name=f"random-kills:{mode}", platform=platform, mode=mode, ground=ground)
 
 
-def _at_failpoints(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
+def _at_failpoints(ground: Ground, sizes: Sizes) -> Iterator[CoreExperiment]:
     for turn in range(sizes.times_each_failpoint):
         for number, point in enumerate(sizes.points or names()):
             if found := at_failpoint(ground, point, number + turn, sizes):
                 yield found
 
 
-def at_failpoint(ground: Ground, point: str, number: int, sizes: Sizes) -> kills.CoreExperiment | None:
+def at_failpoint(ground: Ground, point: str, number: int, sizes: Sizes) -> CoreExperiment | None:
     """Return the experiment that reaches a failpoint; `number` chooses among the readings where that is possible.
 
     None when none of these readings comes there. Of all platforms, one must: else the failpoint never fires.
     """
     step = point.partition(".")[0]
-    kind, wanted = _HOW.get(step, (kills.KillAt, PLATFORMS))
+    kind, wanted = _HOW.get(step, (kills_at.KillAt, PLATFORMS))
     if point.startswith("page.insert_quarantined_records"):
-        kind, wanted = kills.KillAtPoison, POISONABLE
+        kind, wanted = kills_at.KillAtPoison, POISONABLE
     if point.startswith("page.quarantine_resolve"):
-        kind, wanted = kills.KillAtMending, POISONABLE
+        kind, wanted = kills_at.KillAtMending, POISONABLE
     if point.startswith(("page.update_integration_streams", "page.erasures_known")):
-        kind, wanted = kills.KillAtLeftOut, ERASING
+        kind, wanted = kills_at.KillAtLeftOut, ERASING
     turns = {(platform, ONBOARDING): 1 for platform in wanted if platform in sizes.platforms}
-    if kind is kills.KillAt:
+    if kind is kills_at.KillAt:
         readings = itertools.product(sizes.platforms, sizes.modes)
         turns = {one: times for one in readings if (times := ground.reading(*one).reached[point])}
         if not turns and set(sizes.platforms) == set(PLATFORMS):
@@ -149,44 +150,44 @@ def at_failpoint(ground: Ground, point: str, number: int, sizes: Sizes) -> kills
     return kind(name=name, platform=platform, mode=mode, ground=ground, point=point, turns=turns[one])
 
 
-_HOW: dict[str, tuple[type[kills.KillAt], Sequence[str]]] = {
-    "retry": (kills.KillInTrouble, ("devto", "discord", "github", "twitter")),
+_HOW: dict[str, tuple[type[kills_at.KillAt], Sequence[str]]] = {
+    "retry": (kills_at.KillInTrouble, ("devto", "discord", "github", "twitter")),
     # Slack's second request plans the integration run, and has no stream to give back.
-    "delay": (kills.KillAtDelay, ("devto", "discord", "twitter", "twitter_reach")),
-    "reject": (kills.KillAtRejection, REFUSING),
-    "release": (kills.KillAtRelease, ("devto", "discord", "github")),
-    "heartbeat": (kills.KillAtHeartbeat, ("devto", "discord", "github", "slack")),
-    "renew": (kills.KillAtRenewal, WITH_TOKENS),
+    "delay": (kills_at.KillAtDelay, ("devto", "discord", "twitter", "twitter_reach")),
+    "reject": (kills_at.KillAtRejection, REFUSING),
+    "release": (kills_at.KillAtRelease, ("devto", "discord", "github")),
+    "heartbeat": (kills_at.KillAtHeartbeat, ("devto", "discord", "github", "slack")),
+    "renew": (kills_at.KillAtRenewal, WITH_TOKENS),
 }
 """Steps that an undisturbed reading does not come to, and what brings it there, on which platforms."""
 
 
-def _frozen(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
+def _frozen(ground: Ground, sizes: Sizes) -> Iterator[CoreExperiment]:
     points = itertools.cycle(STALE_AT)
     for number, (platform, mode) in enumerate(itertools.islice(_readings(sizes), sizes.frozen)):
         if number % 4 == 1:
             yield _overtaken(ground, sizes, number // 4)
         elif number % 4 == 3:
-            yield kills.FrozenForAWhile(name=f"frozen-for-a-while:{mode}", platform=platform, mode=mode, ground=ground)
+            yield stops.FrozenForAWhile(name=f"frozen-for-a-while:{mode}", platform=platform, mode=mode, ground=ground)
         else:
             point = next(points)
-            yield kills.Frozen(
+            yield stops.Frozen(
                 name=f"frozen-at:{point}:{mode}", platform=platform, mode=mode, ground=ground, point=point
             )
 
 
-def _overtaken(ground: Ground, sizes: Sizes, number: int) -> kills.CoreExperiment:
+def _overtaken(ground: Ground, sizes: Sizes, number: int) -> CoreExperiment:
     able = [platform for platform in FEW_ROOTS if platform in sizes.platforms] or FEW_ROOTS
     platform = able[number % len(able)]
-    return kills.Overtaken(name=f"overtaken:{ONBOARDING}", platform=platform, mode=ONBOARDING, ground=ground)
+    return stops.Overtaken(name=f"overtaken:{ONBOARDING}", platform=platform, mode=ONBOARDING, ground=ground)
 
 
-def _terminated(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
+def _terminated(ground: Ground, sizes: Sizes) -> Iterator[CoreExperiment]:
     for platform, mode in itertools.islice(_readings(sizes), sizes.terminated):
-        yield kills.Terminated(name=f"terminated:{mode}", platform=platform, mode=mode, ground=ground)
+        yield stops.Terminated(name=f"terminated:{mode}", platform=platform, mode=mode, ground=ground)
 
 
-def _together(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
+def _together(ground: Ground, sizes: Sizes) -> Iterator[CoreExperiment]:
     for number, (platform, mode) in enumerate(itertools.islice(_readings(sizes), sizes.together)):
         kind, name = (
             (kills.Together, "together"),
@@ -196,13 +197,13 @@ def _together(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
         yield kind(name=f"{name}:{mode}", platform=platform, mode=mode, ground=ground)
 
 
-def _closed(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
+def _closed(ground: Ground, sizes: Sizes) -> Iterator[CoreExperiment]:
     closable = (reading for reading in _readings(sizes) if reading[0] in ONE_BUDGET)
     for platform, mode in itertools.islice(closable, sizes.closed):
         yield kills.KillWhileClosed(name=f"kill-while-closed:{mode}", platform=platform, mode=mode, ground=ground)
 
 
-def _real_leases(ground: Ground, sizes: Sizes) -> Iterator[kills.CoreExperiment]:
+def _real_leases(ground: Ground, sizes: Sizes) -> Iterator[CoreExperiment]:
     for platform, mode in itertools.islice(_readings(sizes), sizes.real_lease):
         yield kills.RandomKills(
             name=f"real-lease-kill:{mode}",

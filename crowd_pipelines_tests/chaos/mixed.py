@@ -16,8 +16,8 @@ from pathlib import Path
 
 from crowd_pipelines.store import migrations
 from crowd_pipelines_tests.chaos.cell import Cell
+from crowd_pipelines_tests.chaos.disturbance import CoreExperiment, Disturbed, slow_down
 from crowd_pipelines_tests.chaos.ground import Ground, Reading
-from crowd_pipelines_tests.chaos.kills import CoreExperiment, Disturbed, slow_down
 from crowd_pipelines_tests.conftest import CHECKOUT
 
 TURNS = 3
