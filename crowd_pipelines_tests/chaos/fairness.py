@@ -26,17 +26,21 @@ from crowd_pipelines_tests.deployment.installation import Deployment, Row, insta
 PLATFORM = "devto"
 INTERVAL = timedelta(minutes=registry()[PLATFORM].ticks_between_checks)
 
-# Articles that the provider does not have: each page costs a request, and there are a million of them.
+# A list that was read, and articles that the provider does not have: each costs a request, and there are a million.
 _HUGE = """
 WITH run AS (
     INSERT INTO integration_runs (tenant_id, integration_id, onboarding, state, delayed_until, streams_planned_at)
     SELECT tenant_id, id, TRUE, 'delayed', now(), now() FROM integrations WHERE id = %(id)s RETURNING id
+), root AS (
+    INSERT INTO integration_streams (id, run_id, root_id, name, label, key, state, processed_at, due_at)
+    SELECT root.id, run.id, root.id, 'articles', 'articles', 'articles', 'processed', now(), NULL
+    FROM run, gen_random_uuid() AS root (id) RETURNING id, run_id
 )
-INSERT INTO integration_streams (run_id, root_id, name, label, metadata, key)
-SELECT run.id, run.id, 'comments', 'comments of article ' || number,
+INSERT INTO integration_streams (run_id, parent_id, root_id, name, label, metadata, key)
+SELECT root.run_id, root.id, root.id, 'comments', 'comments of article ' || number,
        jsonb_build_object('article_id', number, 'title', '', 'url', '', 'last_comment_at', NULL, 'comments_count', 1),
        md5(number::text)
-FROM run, generate_series(900000001, 900000000 + %(pages)s) AS number
+FROM root, generate_series(900000001, 900000000 + %(pages)s) AS number
 """
 _CHECKS = """
 SELECT run.integration_id, min(run.created_at) AS began_at,
