@@ -92,8 +92,9 @@ class BegunAtOnce(CoreExperiment):
     scenario = "S1"
 
     def disturb(self, cell: Cell, reading: Reading, dice: random.Random, disturbed: Disturbed) -> None:
+        lasting = slow_down(cell, reading)
         rivals = [cell.begin() for _ in range(4)]
-        time.sleep(dice.uniform(0, reading.seconds))
+        time.sleep(dice.uniform(0, lasting / 2))
         for rival in dice.sample(rivals, len(rivals)):
             if kill(cell, rival, disturbed):
                 break
