@@ -115,6 +115,7 @@ class Stopped(Deployed):
         self.random_moment(tenant, longest=4)
         workers = [process.pid for process in self.workers()]
         if self.black_hole:
+            self.site.sandbox.clear_faults()  # of several, the first one wins
             self.site.sandbox.fault(None, "timeout", times=4)
             time.sleep(2)
         stopped = self.site.kill(*workers, number=signal.SIGTERM)
@@ -122,7 +123,6 @@ class Stopped(Deployed):
         for pid in workers:
             wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the worker's end", seconds=120)  # noqa: B023  at once
             self._gone_after.append(time.monotonic() - began)
-        self.site.sandbox.clear_faults()
         return stopped
 
     def look(self, tenant: str) -> list[str]:

@@ -19,6 +19,8 @@ CLEAN_SECONDS = 300
 ONBOARDED_SECONDS = 600
 """More than an onboarding takes on the slowest machine, its waits included."""
 
+SLOW_ANSWER_SECONDS = 0.5
+
 WEEKLY = ("devto", "slack", "twitter")
 """Providers whose next check brings all that happened in a week; the others show some of it on the next day."""
 
@@ -61,8 +63,11 @@ class Deployed(ABC):
         disturbances = 0
         try:
             for what in self.phases:
+                # Else a fast machine is done before the disturbance comes.
+                self.site.sandbox.fault(None, "latency", seconds=SLOW_ANSWER_SECONDS)
                 self.begin(what, tenant, platforms)
                 disturbances += self.disturb(tenant)
+                self.site.sandbox.clear_faults()
                 disturbed_at = time.monotonic()
                 at_rest_after = self.at_rest(tenant, runs_wanted=len(platforms), what=what)
                 measures[f"{what}_clean_after_s"] = at_rest_after - disturbed_at

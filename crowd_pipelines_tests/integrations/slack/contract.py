@@ -6,8 +6,8 @@ from crowd_pipelines.sandbox.client import Truth
 
 KINDS = ("history", "members", "replies")
 
-DECIDING = ("thread_ts", "user", "subtype", "type", "bot_id")
-"""Fields that tell whether a message is a record of ours: a bot's is none, nor a note of Slack's."""
+DECIDING = ("thread_ts", "user", "subtype", "type", "bot_id", "deleted", "is_bot", "is_workflow_bot")
+"""Fields that tell whether something is a record of ours: a bot's is none, nor a note of Slack's, nor who has left."""
 
 
 def streams(truth: Truth) -> list[Stream]:
