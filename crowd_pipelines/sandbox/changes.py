@@ -1,12 +1,12 @@
 """What the changes of all simulated providers have in common."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from crowd_pipelines.sandbox.platform import ChangeRefused
+from crowd_pipelines.sandbox.platform import ChangeRefused, NothingFits
 
 T = TypeVar("T")
 
@@ -53,3 +53,16 @@ def week(mix: Mix, seed: int, *, besides: int = 0) -> list[dict[str, Any]]:
     spaced = [{"after": pause - 300 + dice.randrange(300), **change} for change in changes]
     passed = sum(change["after"] for change in spaced) + besides
     return [*spaced, {"do": "pass", "after": max(7 * DAY - passed, 0)}]
+
+
+def lived(
+    parts: Iterable[Mapping[str, Any]], change: Callable[[Mapping[str, Any]], list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Make the changes of a week; what finds nobody and nothing that it fits does not happen, its time passes."""
+    touched: list[dict[str, Any]] = []
+    for part in parts:
+        try:
+            touched += change(part)
+        except NothingFits:
+            touched += change({"do": "pass", "after": part["after"]})
+    return touched

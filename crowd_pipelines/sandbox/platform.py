@@ -39,6 +39,10 @@ class ChangeRefused(ValueError):
     """A change that cannot be made: unknown, malformed, or about something that is not there."""
 
 
+class NothingFits(ChangeRefused):
+    """A change to something of its own choice, and the community has nothing left to choose from."""
+
+
 class SimulatedPlatform(ABC):
     """A provider with its state. The server holds `lock` around every call, so subclasses need none."""
 

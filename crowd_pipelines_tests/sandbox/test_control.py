@@ -72,3 +72,10 @@ def test_a_body_is_read_even_when_it_is_refused(still: Sandbox) -> None:
     with pytest.raises(SandboxError, match="no DELETE /_sandbox/nothing"):
         still._call("DELETE", "nothing", {}, ["x" * 100_000])
     assert still.faults() == []
+
+
+@pytest.mark.parametrize("platform", ["devto", "discord", "github", "slack", "twitter"])
+def test_a_community_lives_on_when_there_is_nothing_left_to_rename_or_to_delete(platform: str) -> None:
+    with Sandbox.start(platforms=(platform,), seed=7) as sandbox:
+        for seed in range(15):
+            assert sandbox.change(platform, [{"do": "week", "seed": seed}])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from crowd_pipelines.sandbox.devto.community import Community
 from crowd_pipelines.sandbox.devto.model import CODE_BASE, Article, Comment, CommentState, Person
-from crowd_pipelines.sandbox.platform import ChangeRefused
+from crowd_pipelines.sandbox.platform import ChangeRefused, NothingFits
 
 TRIES = 400
 
@@ -35,7 +35,7 @@ class Choice:
             fitting = self._fitting(article, answered)
             if fitting:
                 return article, self.dice.choice(fitting)
-        raise ChangeRefused("no fitting comment was found")
+        raise NothingFits("no fitting comment was found")
 
     def person(self, wanted: int | None) -> Person:
         """Who was told; by chance anyone with a profile who is not an owner."""
@@ -71,7 +71,7 @@ class Choice:
             person = self.dice.choice(people)
             if person.has_profile and fits(person):
                 return person
-        raise ChangeRefused("no fitting user was found")
+        raise NothingFits("no fitting user was found")
 
     def _readable(self) -> list[Article]:
         return [article for article in self._community.covered().values() if article.readable]

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from crowd_pipelines.sandbox.discord.community import Community
 from crowd_pipelines.sandbox.discord.model import FORUM, SPEAKING, TEXT, Message, Person, Room
-from crowd_pipelines.sandbox.platform import ChangeRefused
+from crowd_pipelines.sandbox.platform import ChangeRefused, NothingFits
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class Choice:
 
     def one(self, among: Sequence[T]) -> T:
         if not among:
-            raise ChangeRefused("there is nothing fitting to choose from")
+            raise NothingFits("there is nothing fitting to choose from")
         return self.dice.choice(among)
 
     def _told(self, wanted: int) -> Room:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from crowd_pipelines.sandbox.changes import Week, week
+from crowd_pipelines.sandbox.changes import Week, lived, week
 from crowd_pipelines.sandbox.discord import changes, truth
 from crowd_pipelines.sandbox.discord.api import DiscordApi
 from crowd_pipelines.sandbox.discord.community import Community
@@ -50,7 +50,7 @@ class DiscordPlatform(SimulatedPlatform):
     def change(self, change: Mapping[str, Any]) -> list[dict[str, Any]]:
         parsed = changes.parsed(change)
         if isinstance(parsed, Week):
-            return [self._happenings.make(changes.parsed(part)) for part in week(MIX, parsed.seed)]
+            return lived(week(MIX, parsed.seed), self.change)
         if isinstance(parsed, changes.Account):
             self._account(parsed)
         return [self._happenings.make(parsed)]

@@ -18,7 +18,7 @@ from crowd_pipelines.sandbox.github.model import (
     ReviewComment,
     Thread,
 )
-from crowd_pipelines.sandbox.platform import ChangeRefused
+from crowd_pipelines.sandbox.platform import ChangeRefused, NothingFits
 
 TRIES = 400
 Kind = TypeVar("Kind")
@@ -95,7 +95,7 @@ class Choice:
         for _ in range(TRIES):
             if found := [one for one in _remarks(self.item(None, Item)) if one.writer is not None]:
                 return self.dice.choice(found)
-        raise ChangeRefused("no fitting comment was found")
+        raise NothingFits("no fitting comment was found")
 
     def node(self, node_id: str, kind: type[Kind]) -> Kind:
         found = self._community.node(node_id)
@@ -109,7 +109,7 @@ class Choice:
     def _one_of(self, found: Iterable[Kind], what: str) -> Kind:
         choices = list(found)
         if not choices:
-            raise ChangeRefused(f"no fitting {what} was found")
+            raise NothingFits(f"no fitting {what} was found")
         return self.dice.choice(choices)
 
 

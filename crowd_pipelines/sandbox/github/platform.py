@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from crowd_pipelines.sandbox.changes import week
+from crowd_pipelines.sandbox.changes import lived, week
 from crowd_pipelines.sandbox.github import changes, truth
 from crowd_pipelines.sandbox.github.api import GitHubApi
 from crowd_pipelines.sandbox.github.community import Community
@@ -55,7 +55,7 @@ class GitHubPlatform(SimulatedPlatform):
         if isinstance(parsed, changes.AnyOrder):
             return [{"do": parsed.do, **self._ordering.make(parsed)}]
         if isinstance(parsed, changes.Week):
-            return [made for part in week(MIX, parsed.seed) for made in self.change(part)]
+            return lived(week(MIX, parsed.seed), self.change)
         return list(self._happenings.make(parsed))
 
     def evolve(self, seconds: float) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from crowd_pipelines.sandbox.github.model import (
     Thread,
 )
 from crowd_pipelines.sandbox.github.stage import Stage, Touched, touched
-from crowd_pipelines.sandbox.platform import ChangeRefused
+from crowd_pipelines.sandbox.platform import ChangeRefused, NothingFits
 
 TRIES = 400
 
@@ -131,12 +131,12 @@ class Writing:
             item = self._stage.choice.item(None, kind)
             if _fits(change.do, item):
                 return item
-        raise ChangeRefused(f"nothing was found to {change.do}")
+        raise NothingFits(f"nothing was found to {change.do}")
 
     def _label(self, item: Item) -> Label:
         left = [label for label in item.repository.labels if label not in item.labels]
         if not left:
-            raise ChangeRefused("it has all labels")
+            raise NothingFits("it has all labels")
         return self._stage.choice.dice.choice(left)
 
     def mark_answer(self, change: ch.MarkAnswer) -> Touched:
@@ -157,7 +157,7 @@ class Writing:
             if comment.writer and comment is not item.answer
         ]
         if not found:
-            raise ChangeRefused("nothing could be an answer")
+            raise NothingFits("nothing could be an answer")
         return self._stage.choice.dice.choice(found)
 
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-from crowd_pipelines.sandbox.platform import ChangeRefused
+from crowd_pipelines.sandbox.platform import ChangeRefused, NothingFits
 from crowd_pipelines.sandbox.slack.model import Channel, Kind, Message, Person, moment_of
 from crowd_pipelines.sandbox.slack.workspace import Workspace
 
@@ -79,5 +79,5 @@ class Choice:
 
     def _one(self, among: Sequence[T], what: str) -> T:
         if not among:
-            raise ChangeRefused(f"no fitting {what} was found")
+            raise NothingFits(f"no fitting {what} was found")
         return self.dice.choice(among)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from crowd_pipelines.sandbox.changes import Week, week
+from crowd_pipelines.sandbox.changes import Week, lived, week
 from crowd_pipelines.sandbox.messages import Request, Response
 from crowd_pipelines.sandbox.platform import Options, SimulatedPlatform
 from crowd_pipelines.sandbox.slack import changes, truth
@@ -46,7 +46,7 @@ class SlackPlatform(SimulatedPlatform):
     def change(self, change: Mapping[str, Any]) -> list[dict[str, Any]]:
         parsed = changes.parsed(change)
         if isinstance(parsed, Week):
-            return [self._happenings.make(changes.parsed(part)) for part in week(MIX, parsed.seed)]
+            return lived(week(MIX, parsed.seed), self.change)
         return [self._happenings.make(parsed)]
 
     def evolve(self, seconds: float) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What a change is about: as it was told, or chosen by chance (the same chance for the same seed and changes)."""
 
-from crowd_pipelines.sandbox.platform import ChangeRefused
+from crowd_pipelines.sandbox.platform import ChangeRefused, NothingFits
 from crowd_pipelines.sandbox.twitter import text
 from crowd_pipelines.sandbox.twitter.changes import Author
 from crowd_pipelines.sandbox.twitter.community import EDITABLE_FOR, Community
@@ -75,4 +75,4 @@ class Choice:
             person = self._dice.choice(people)
             if person.shown and person.id != self._community.account:
                 return person
-        raise ChangeRefused("no fitting account was found")
+        raise NothingFits("no fitting account was found")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crowd_pipelines.sandbox.platform import ChangeRefused
+from crowd_pipelines.sandbox.platform import ChangeRefused, NothingFits
 from crowd_pipelines.sandbox.twitter import changes as ch
 from crowd_pipelines.sandbox.twitter import text
 from crowd_pipelines.sandbox.twitter.api import XApi
@@ -96,7 +96,7 @@ class Happenings:
     def _retweeted(self, change: ch.Tagged) -> Touched:
         original = next(iter(self._community.search(self._community.hashtags[0], retweets=False)), None)
         if original is None:
-            raise ChangeRefused("there is nothing to retweet")
+            raise NothingFits("there is nothing to retweet")
         author = self._choice.author(change.author)
         again = Post(author=author.id, versions=[], tags=original.tags, retweet_of=original.first_id)
         self._community.publish(again, f"RT @x: {original.current.text}")

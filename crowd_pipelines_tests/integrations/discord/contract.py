@@ -13,7 +13,7 @@ from crowd_pipelines.sandbox.client import Truth
 KINDS = ("archive", "guild", "members", "messages")
 
 DECIDING = ("type", "content", "joined_at", "pending", "bot", "system", "webhook_id", "author")
-"""Fields that tell whether something is a record of ours: a bot's is none, nor an empty message, nor who waits to be admitted."""
+"""Fields that tell whether something is a record of ours: a bot's is none, nor an empty message, nor who waits."""
 
 ABSENT = {"test_a_subject_that_is_gone_is_skipped": "what is gone, Discord tells with a code; see test_errors"}
 
