@@ -66,6 +66,9 @@ class Organization:
     url: str | None = None
     image_url: str | None = None
 
+    def __post_init__(self) -> None:
+        _clean(self, "source_id", "name", "url", "image_url")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
@@ -94,6 +97,7 @@ class Member:
             object.__setattr__(self, "reach", None)
         _require_zone(self.joined_at, "joined_at")
         _clean(self, "username", "source_id", "display_name")
+        object.__setattr__(self, "emails", tuple(map(clean_text, self.emails)))
         object.__setattr__(self, "attributes", clean_json(dict(self.attributes)))
 
     @property
@@ -147,7 +151,7 @@ def _require_zone(moment: datetime | None, name: str) -> None:
         raise ValueError(f"{name} {moment.isoformat()} has no time zone; give it in UTC")
 
 
-def _clean(record: Member | Activity, *names: str) -> None:
+def _clean(record: Organization | Member | Activity, *names: str) -> None:
     for name in names:
         text = getattr(record, name)
         if text is not None:

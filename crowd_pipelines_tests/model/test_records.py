@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from crowd_pipelines.model.records import Member
+from crowd_pipelines.model.records import Member, Organization
 from crowd_pipelines.model.streams import (
     RenameChannel,
     RetractMissing,
@@ -62,6 +62,15 @@ def test_texts_are_storable_from_the_start() -> None:
     bad = "\N{REPLACEMENT CHARACTER}"
     assert (activity.source_id, activity.title, activity.channel) == (f"1{bad}", bad, f"c{bad}")
     assert activity.attributes == {bad: [bad]}
+
+
+def test_emails_and_organizations_are_storable_from_the_start() -> None:
+    bad = "\N{REPLACEMENT CHARACTER}"
+    organization = Organization(source_id="o\x00", name="\x00", url="\ud800", image_url="i\x00")
+    member = person(emails=("a\x00@example.com",), organizations=(organization,))
+    assert member.emails == (f"a{bad}@example.com",)
+    [stored] = member.organizations
+    assert (stored.source_id, stored.name, stored.url, stored.image_url) == (f"o{bad}", bad, bad, f"i{bad}")
 
 
 def test_a_stream_is_known_by_its_kind_and_all_its_fields() -> None:
