@@ -34,7 +34,7 @@ from crowd_pipelines_tests.integrations.test_contract import (
     contract_of,
     members_of,
 )
-from crowd_pipelines_tests.poison import UNRELATED, Dose, doses, without
+from crowd_pipelines_tests.poison import UNRELATED, Dose, doses, places, without
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -255,3 +255,15 @@ def records_of(ground: Ground, result: StreamResult) -> set[Key]:
     """The activities of a page, and of one that has none, its members."""
     found = kept(result)
     return {key for key in found if key[0] != "member"} if activities_of({ground.stream: result}) else set(found)
+
+
+@pytest.mark.parametrize("ground", [("github", kind) for kind in ("forks", "issues", "pulls")], indirect=True)
+@pytest.mark.parametrize("context", ["onboarding", "check"])
+def test_a_list_of_nothing_usable_is_told(ground: Ground, context: str) -> None:
+    [name] = ground.bodies(context)
+    [[path]] = [[at for at in places(ground.played.body(name)) if at[-1:] == ("nodes",) and len(at) == 4]]
+    result = ground.played.read(
+        ground.stream, ground.contexts[context], ground.played.dosed(name, Dose(at=path, how="twice"))
+    )
+    assert isinstance(result, StreamResult)
+    assert len(result.rejected) == 2

@@ -64,7 +64,8 @@ def read_list(listing: Listing, place: Place, page: Page, found: Mark, reader: R
     news = [entry for entry in entries if known.is_news(entry)]
     on_the_way = found.at is not None
     found = found.with_entries(entries, now=run.started_at)
-    if news or run.onboarding:
+    no_order = bool(placed) and not entries
+    if news or run.onboarding or no_order:
         # What has no place in the order is looked at with the news: it cannot be told whether it is some.
         listing.read(reader, place, [node for node, entry in placed if not entry or known.is_news(entry)])
         if page.more and not any(known.is_behind(entry) for entry in entries):
