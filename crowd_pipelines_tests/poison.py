@@ -39,8 +39,11 @@ MOMENTS = (
     *("2016-12-31T23:59:60Z", "2024-02-03T24:00:00Z", "2024-02-03T10:00:00+25:00"),
 )
 NUMBERS = (True, False, -0.0, 1.5, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63) - 1, 2**64, 2**70, 10**400, 1e300)
+NO_NUMBERS = ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e99999999999", "9" * 5_000)
+"""What JSON has no numbers for: it is read as null."""
+
 RAW = (
-    *map(Raw, ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1E-400", "1e99999999999", "-0", "9" * 5_000)),
+    *map(Raw, (*NO_NUMBERS, "1E-400", "-0")),
     *map(Raw, ('{"id": "1", "id": null, "id": 7}', '{"id": "1", "ID": "2", "user": {}, "user": null}')),
     *(Raw("[" * depth + "]" * depth) for depth in (300, 900, 10_000)),
     Raw('{"a":' * 10_000 + "1" + "}" * 10_000),
@@ -87,7 +90,8 @@ class Dose:
     @property
     def says_nothing(self) -> bool:
         """Whether it tells that there is nothing, as providers do, rather than something that cannot be."""
-        return self.how == "gone" or (self.how == "replaced" and self.value in (None, [], {}, ""))
+        nothing = self.value in (None, [], {}, "") or (isinstance(self.value, Raw) and self.value.text in NO_NUMBERS)
+        return self.how == "gone" or (self.how == "replaced" and nothing)
 
     def given_to(self, body: Any) -> Any:
         """Return a body with the dose in it; the one given stays as it was."""

@@ -1,12 +1,12 @@
 """Who did what: the records that integrations produce and the store keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from crowd_pipelines.model.text import clean_json, clean_text
+from crowd_pipelines.model.text import clean_json, clean_key, clean_text
 
 MOST_REACH = 2**63 - 1
 """What the database holds."""
@@ -67,7 +67,8 @@ class Organization:
     image_url: str | None = None
 
     def __post_init__(self) -> None:
-        _clean(self, "source_id", "name", "url", "image_url")
+        _clean(self, clean_key, "source_id")
+        _clean(self, clean_text, "name", "url", "image_url")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +97,9 @@ class Member:
             # A count that cannot be one: nothing is known, and the rest of the record is still good.
             object.__setattr__(self, "reach", None)
         _require_zone(self.joined_at, "joined_at")
-        _clean(self, "username", "source_id", "display_name")
-        object.__setattr__(self, "emails", tuple(map(clean_text, self.emails)))
+        _clean(self, clean_key, "username", "source_id")
+        _clean(self, clean_text, "display_name")
+        object.__setattr__(self, "emails", tuple(map(clean_key, self.emails)))
         object.__setattr__(self, "attributes", clean_json(dict(self.attributes)))
 
     @property
@@ -137,7 +139,8 @@ class Activity:
         if bool(self.source_parent_id) != bool(self.source_parent_type):
             raise ValueError(f"a parent needs both id and type: {self.source_parent_id}, {self.source_parent_type}")
         _require_zone(self.timestamp, "timestamp")
-        _clean(self, "source_id", "source_parent_id", "thread", "title", "body", "url", "channel", "channel_id")
+        _clean(self, clean_key, "source_id", "source_parent_id", "thread", "channel_id")
+        _clean(self, clean_text, "title", "body", "url", "channel")
         object.__setattr__(self, "attributes", clean_json(dict(self.attributes)))
 
     @property
@@ -151,8 +154,8 @@ def _require_zone(moment: datetime | None, name: str) -> None:
         raise ValueError(f"{name} {moment.isoformat()} has no time zone; give it in UTC")
 
 
-def _clean(record: Organization | Member | Activity, *names: str) -> None:
+def _clean(record: Organization | Member | Activity, clean: Callable[[str], str], *names: str) -> None:
     for name in names:
         text = getattr(record, name)
         if text is not None:
-            object.__setattr__(record, name, clean_text(text))
+            object.__setattr__(record, name, clean(text))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from crowd_pipelines.model.records import Activity, ActivityType, Member
-from crowd_pipelines.model.text import clean_text
+from crowd_pipelines.model.text import clean_key, clean_text
 
 Json = Mapping[str, Any]
 
@@ -82,6 +82,9 @@ class RetractActivities:
     type: ActivityType
     source_ids: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source_ids", tuple(map(clean_key, self.source_ids)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetractMissing:
@@ -90,6 +93,10 @@ class RetractMissing:
     type: ActivityType
     thread: str
     present: frozenset[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thread", clean_key(self.thread))
+        object.__setattr__(self, "present", frozenset(map(clean_key, self.present)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +107,7 @@ class RenameChannel:
     channel: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "channel_id", clean_text(self.channel_id))
+        object.__setattr__(self, "channel_id", clean_key(self.channel_id))
         object.__setattr__(self, "channel", clean_text(self.channel))
 
 

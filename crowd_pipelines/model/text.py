@@ -1,5 +1,6 @@
 """The one sanitizer between providers and PostgreSQL."""
 
+import hashlib
 import html as markup
 import re
 from typing import Any
@@ -12,6 +13,9 @@ MAX_TEXT = 1_000_000
 MAX_TAGS = 20_000
 """Tags of one text that are parsed: the time that takes may grow with their square."""
 
+MAX_KEY = 500
+"""Characters of a text that records are found by: more than any provider's id has, less than an index's row takes."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _HTML = nh3.Cleaner()
@@ -22,6 +26,14 @@ def clean_text(text: str) -> str:
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT]
     return text if text.isascii() and "\x00" not in text else _UNSTORABLE.sub(_REPLACEMENT, text)
+
+
+def clean_key(text: str) -> str:
+    """Return a text as PostgreSQL can store and index it; one that is too long ends in its hash, and stays itself."""
+    if len(text) <= MAX_KEY:
+        return clean_text(text)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{clean_text(text[: MAX_KEY - len(digest) - 1])}~{digest}"
 
 
 def clean_html(html: str) -> str:

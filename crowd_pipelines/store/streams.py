@@ -17,6 +17,9 @@ from crowd_pipelines.store.schema import integration_streams as table
 MAX_CRASHES = 3
 """A stream that took its worker down so often is not tried again."""
 
+MAX_LABEL = 300
+"""Characters of a label that people see; whoever named it longer than this had no name in mind."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedStream:
@@ -241,7 +244,7 @@ def _new_row(position: int, new: NewStream) -> dict[str, Any]:
         "parent_id": str(parent.id) if parent else None,
         "root_id": str(parent.root_id) if parent else None,
         "name": stream.kind,
-        "label": stream.label,
+        "label": stream.label[:MAX_LABEL],
         "metadata": stream.parameters,
         "key": stream.key,
         "fresh_for": stream.fresh_for.total_seconds() if stream.fresh_for else 0,

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from crowd_pipelines.model.text import clean_json, clean_text
+from crowd_pipelines.model.text import clean_json, clean_key
 from crowd_pipelines.store.schema import lookups, watermarks
 
 Subject = tuple[UUID, str]
@@ -18,7 +18,7 @@ def read(conn: Connection, integration_id: UUID, subjects: Sequence[str]) -> dic
     """Return the watermarks of these subjects, as far as there are any."""
     rows = conn.execute(
         select(watermarks.c.subject, watermarks.c.value).where(
-            watermarks.c.integration_id == integration_id, watermarks.c.subject.in_(list(map(clean_text, subjects)))
+            watermarks.c.integration_id == integration_id, watermarks.c.subject.in_(list(map(clean_key, subjects)))
         )
     )
     return {row.subject: row.value for row in rows}
@@ -27,9 +27,9 @@ def read(conn: Connection, integration_id: UUID, subjects: Sequence[str]) -> dic
 def write(conn: Connection, values: Mapping[Subject, Mapping[str, Any]]) -> None:
     """Set watermarks; one that says the same again is left alone, and an empty one is forgotten."""
     ordered = sorted(values.items(), key=lambda item: item[0])
-    _forget(conn, [(integration, clean_text(subject)) for (integration, subject), value in ordered if not value])
+    _forget(conn, [(integration, clean_key(subject)) for (integration, subject), value in ordered if not value])
     rows = [
-        {"integration_id": integration, "subject": clean_text(subject), "value": clean_json(dict(value))}
+        {"integration_id": integration, "subject": clean_key(subject), "value": clean_json(dict(value))}
         for (integration, subject), value in ordered
         if value
     ]

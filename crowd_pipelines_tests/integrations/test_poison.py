@@ -95,8 +95,9 @@ class Ground:
         told = {subject: json.loads(json.dumps(clean_json(value))) for subject, value in result.watermarks.items()}
         wanted = {subject: value for subject, value in told.items() if value}
         assert {row.subject: row.value for row in marks if row.subject in wanted} == wanted
-        further = text("SELECT name, metadata FROM integration_streams WHERE parent_id = :id")
-        queued = conn.execute(further, {"id": self.page.claimed.id})
+        further = text("SELECT name, label, metadata FROM integration_streams WHERE parent_id = :id")
+        queued = conn.execute(further, {"id": self.page.claimed.id}).all()
+        assert all(len(row.label) <= 400 for row in queued)
         loaded = [self.played.reader.integration.load_stream(row.name, row.metadata) for row in queued]
         assert len({one.key for one in loaded}) == len(loaded)
         refused = conn.execute(text("SELECT count(*) FROM quarantined_records")).scalar_one()
@@ -239,7 +240,7 @@ def assert_sound(ground: Ground, result: StreamResult) -> None:
     assert all(record.reason for record in result.rejected)
     further = [*result.new_streams, *([result.next_page] if result.next_page else [])]
     assert ground.stream.key not in {one.key for one in further}
-    assert all(0 < len(one.label) <= 400 for one in further)
+    assert all(one.label for one in further)
 
 
 def assert_nothing_went_silently(ground: Ground, dose: Dose, result: StreamResult, clean: StreamResult) -> None:

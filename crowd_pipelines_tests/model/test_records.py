@@ -9,12 +9,14 @@ import pytest
 from crowd_pipelines.model.records import Member, Organization
 from crowd_pipelines.model.streams import (
     RenameChannel,
+    RetractActivities,
     RetractMissing,
     Stream,
     StreamResult,
     UpdateMembers,
     UpsertMembers,
 )
+from crowd_pipelines.model.text import MAX_KEY
 from crowd_pipelines_tests.store.tenant import SAID, person, said, upsert
 
 
@@ -71,6 +73,18 @@ def test_emails_and_organizations_are_storable_from_the_start() -> None:
     assert member.emails == (f"a{bad}@example.com",)
     [stored] = member.organizations
     assert (stored.source_id, stored.name, stored.url, stored.image_url) == (f"o{bad}", bad, bad, f"i{bad}")
+
+
+def test_ids_longer_than_an_index_takes_stay_themselves() -> None:
+    one, other = ("x" * 600, "x" * 599 + "y")
+    assert said(one).source_id == said(one).source_id != said(other).source_id
+    assert len(said(one).source_id) == MAX_KEY
+    assert person(source_id=one).key == person(source_id=one).source_id == said(one).source_id
+    retracted = RetractActivities(type=said("1").type, source_ids=(one,))
+    missing = RetractMissing(type=said("1").type, thread=one, present=frozenset({one, other}))
+    assert retracted.source_ids == (said(one).source_id,)
+    assert missing.thread == said("1", thread=one).thread
+    assert missing.present == {said(one).source_id, said(other).source_id}
 
 
 def test_a_stream_is_known_by_its_kind_and_all_its_fields() -> None:
