@@ -90,7 +90,9 @@ class Dose:
     @property
     def says_nothing(self) -> bool:
         """Whether it tells that there is nothing, as providers do, rather than something that cannot be."""
-        nothing = self.value in (None, [], {}, "") or (isinstance(self.value, Raw) and self.value.text in NO_NUMBERS)
+        value = self.value
+        no_number = isinstance(value, int) and abs(value) >= 10**309
+        nothing = value in (None, [], {}, "") or no_number or (isinstance(value, Raw) and value.text in NO_NUMBERS)
         return self.how == "gone" or (self.how == "replaced" and nothing)
 
     def given_to(self, body: Any) -> Any:
