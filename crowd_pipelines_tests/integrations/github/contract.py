@@ -29,7 +29,7 @@ KINDS = (
     "timeline",
 )
 
-DECIDING = ("__typename", "author", "owner", "state", "deletedAt", "members", "timelineItems")
+DECIDING = ("__typename", "author", "state", "deletedAt", "members", "timelineItems")
 """Fields that tell whether something is a record of ours: a bot's or a ghost's is none, nor another kind of event."""
 
 ABSENT = {
