@@ -16,12 +16,13 @@ Subject = tuple[UUID, str]
 
 def read(conn: Connection, integration_id: UUID, subjects: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the watermarks of these subjects, as far as there are any."""
+    asked = {clean_key(subject): subject for subject in subjects}
     rows = conn.execute(
         select(watermarks.c.subject, watermarks.c.value).where(
-            watermarks.c.integration_id == integration_id, watermarks.c.subject.in_(list(map(clean_key, subjects)))
+            watermarks.c.integration_id == integration_id, watermarks.c.subject.in_(list(asked))
         )
     )
-    return {row.subject: row.value for row in rows}
+    return {asked[row.subject]: row.value for row in rows}
 
 
 def write(conn: Connection, values: Mapping[Subject, Mapping[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines.store import streams, watermarks
 from crowd_pipelines.store.leases import lease_seconds
-from crowd_pipelines.store.streams import MAX_CRASHES, ClaimedStream, Ending
+from crowd_pipelines.store.streams import MAX_CRASHES, MAX_LABEL, ClaimedStream, Ending
 from crowd_pipelines_tests.store.tenant import PLATFORM, Note, Tenant, page, said, upsert
 
 DONE = StreamState.PROCESSED
@@ -45,6 +45,12 @@ def test_a_stream_comes_back_as_it_was_queued(tenant: Tenant) -> None:
     [claimed] = tenant.claim(run)
     assert (claimed.name, claimed.metadata, claimed.label) == ("note", {"name": "a", "page": 3}, "note a")
     assert (claimed.root_id, claimed.run_id) == (claimed.id, run.id)
+
+
+def test_a_label_is_cut_and_what_it_tells_of_is_not(tenant: Tenant) -> None:
+    name = "x" * 1_000
+    [claimed] = tenant.claim(tenant.planned_run(Note(name=name)))
+    assert (len(claimed.label), claimed.metadata["name"]) == (MAX_LABEL, name)
 
 
 def test_a_claim_is_a_lease_of_its_owner_on_the_databases_clock(tenant: Tenant) -> None:

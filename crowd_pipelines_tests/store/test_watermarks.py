@@ -1,5 +1,6 @@
 """Watermarks and lookups are remembered per integration and tenant."""
 
+import secrets
 from typing import Any
 
 from sqlalchemy import Engine
@@ -69,6 +70,12 @@ def test_member_attributes_are_created_where_the_tenant_lacks_them(engine: Engin
 def test_subjects_of_any_text_can_be_asked_for(tenant: Tenant) -> None:
     with tenant.engine.begin() as conn:
         assert watermarks.read(conn, tenant.integration_id, ["user:\ud83d", "user:\x00"]) == {}
+
+
+def test_a_subject_longer_than_an_index_takes_is_found_again(tenant: Tenant) -> None:
+    long = secrets.token_hex(6_000)
+    write(tenant, **{long: {"page": 1}})
+    assert read(tenant, long) == {long: {"page": 1}}
 
 
 def test_an_empty_watermark_is_forgotten(tenant: Tenant) -> None:
