@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.http.redaction import names_secret
+from crowd_pipelines.http.refusals import RefusalTable
 from crowd_pipelines.http.transport import Headers
 from crowd_pipelines.model.records import ActivityType, KnownMember, MemberAttribute
 from crowd_pipelines.model.streams import Json, Stream, StreamResult
@@ -76,6 +77,24 @@ def nobody_known(*, after: str | None, limit: int, unseen_for: timedelta) -> Seq
     return ()
 
 
+def nothing_owed(places: Sequence[str]) -> Mapping[str, frozenset[str]]:  # noqa: ARG001
+    """Return nothing: for integration runs without a database."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a stream reads: a repository, a channel, a list.
+
+    `key` is stable within the integration, `label` what people call it. `stream` reads the whole place from the start;
+    where the credentials turn out not to reach the place, this is what is owed.
+    """
+
+    key: str
+    label: str
+    stream: Stream
+
+
 class MemberReader(Protocol):
     """Reads members that the tenant knows."""
 
@@ -90,6 +109,10 @@ class RunContext(Generic[SettingsT, ApiT]):
 
     `preprocessed` is what `preprocess` returned, as JSON, also after a resume; `state` is what the `postprocess` of
     earlier integration runs left. `known_members` are those of `member_platform`. Times are UTC.
+
+    `onboarding` says that everything is to be read: in an onboarding, and in a check for what was owed until now.
+    `read_owed` returns, for keys of places, the permissions that were missing there: the framework tries them again once
+    a day, so that nothing else needs to. An onboarding, which asks for everything, is told of none.
     """
 
     integration_id: UUID
@@ -101,6 +124,7 @@ class RunContext(Generic[SettingsT, ApiT]):
     preprocessed: Json = field(default_factory=dict)
     state: Json = field(default_factory=dict)
     known_members: MemberReader = nobody_known
+    read_owed: Callable[[Sequence[str]], Mapping[str, frozenset[str]]] = nothing_owed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +214,9 @@ class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
     max_concurrency: ClassVar[int] = 4
     """Streams processed at once by one process."""
 
+    refusals: ClassVar[RefusalTable | None] = None
+    """The refusals that the provider documents; the how-to page of the platform shows the same table."""
+
     @abstractmethod
     def connect(self, connector: Connector, credentials: CredentialsT) -> ApiT:
         """Return the client of the provider's API. Makes no request."""
@@ -227,6 +254,20 @@ class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
     def postprocess(self, run: RunContext[SettingsT, ApiT], summary: RunSummary) -> Patch:  # noqa: ARG002
         """Return changes to settings and state, once, when no stream of the integration run is left."""
         return Patch()
+
+    def place_of(self, stream: Any) -> Place | None:  # noqa: ARG002  for those who need it
+        """Return the place that a stream reads; None where each stream is a place of its own.
+
+        A stream equal to its place's own is the place. That it is "not found" is no proof that it is gone, so it is
+        owed. A stream below it is gone only while the place still answers.
+        """
+        return None
+
+    def confirm_place(self, stream: Any, run: RunContext[SettingsT, ApiT]) -> None:
+        """See with one cheap call that the place of a stream still answers. Raises a ProviderError when it does not.
+
+        Asked when a stream below a place is not found.
+        """
 
     @property
     def owed_kinds(self) -> tuple[str, ...]:

@@ -5,8 +5,10 @@ from crowd_pipelines.http.errors import (
     AddressRefused,
     CredentialsRejected,
     Gone,
+    NotPermitted,
     ProviderError,
     RateLimited,
+    Refused,
     Retryable,
     UnexpectedPayload,
 )
@@ -15,6 +17,7 @@ from crowd_pipelines.http.metering import Meter, metered
 from crowd_pipelines.http.outcomes import Judge, Outcome, Response, Verdict
 from crowd_pipelines.http.pacing import LocalPacer, Pacer, RateLimit
 from crowd_pipelines.http.redaction import redact
+from crowd_pipelines.http.refusals import Refusal, RefusalTable
 from crowd_pipelines.http.transport import Limits
 from crowd_pipelines.http.waits import WAIT_HEADERS, WaitHeader, wait_until
 
@@ -29,11 +32,15 @@ __all__ = [
     "Limits",
     "LocalPacer",
     "Meter",
+    "NotPermitted",
     "Outcome",
     "Pacer",
     "ProviderError",
     "RateLimit",
     "RateLimited",
+    "Refusal",
+    "RefusalTable",
+    "Refused",
     "Response",
     "Retryable",
     "UnexpectedPayload",

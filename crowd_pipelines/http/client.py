@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 import tenacity
 from pydantic import SecretStr
 
-from crowd_pipelines.http.errors import Retryable, UnexpectedPayload
+from crowd_pipelines.http.errors import Refused, Retryable, UnexpectedPayload
 from crowd_pipelines.http.guard import Guard
 from crowd_pipelines.http.metering import count
 from crowd_pipelines.http.outcomes import Judge, Outcome, Response, Verdict, verdict_of
 from crowd_pipelines.http.pacing import LONGEST_WAIT_IN_PLACE, Clock, Pacer, Refusals, utc_now
 from crowd_pipelines.http.redaction import redact
 from crowd_pipelines.http.redirects import MAX_REDIRECTS, absolute, followed
+from crowd_pipelines.http.refusals import RefusalTable
 from crowd_pipelines.http.transport import Answer, Auth, Headers, Limits, Params, Request, Transport
 from crowd_pipelines.http.verdicts import check_body, decoded_body, failure, refusal, response_of
 from crowd_pipelines.http.waits import WAIT_HEADERS, WaitHeader, quota, refused_until, wait_until
@@ -46,6 +47,10 @@ class HttpClient:
     all; a 429 closes its bucket and is waited for in place up to 30 s, three times per call. `sleep` may raise to stop
     the work: what it raises passes through.
 
+    `judge` tells what answers mean where headers and status do not; `refusals` is the platform's table, which is asked
+    after it. With a table, a refusal that stands in no row is `Refused`; without one, those in JSON mean what they
+    usually mean.
+
     With `overall`, every request also pays that bucket, and a refusal for which `is_overall` holds closes it instead of
     the request's own: Discord counts per route and per bot.
 
@@ -63,6 +68,7 @@ class HttpClient:
         secrets: Sequence[str | SecretStr] = (),
         outcomes: Mapping[int, Outcome] | None = None,
         judge: Judge | None = None,
+        refusals: RefusalTable | None = None,
         wait_headers: Sequence[WaitHeader] = WAIT_HEADERS,
         overall: str | None = None,
         is_overall: Callable[[Response], bool] = lambda _: False,
@@ -79,7 +85,8 @@ class HttpClient:
         self._base_url = base_url
         self._pacer = pacer
         self._outcomes = dict(outcomes or {})
-        self._judge = judge
+        self._judge = _in_turn(judge, refusals.judge) if refusals else judge
+        self._closed = refusals is not None
         self._wait_headers = tuple(wait_headers)
         self._overall = (overall,) if overall else ()
         self._is_overall = is_overall
@@ -154,7 +161,7 @@ class HttpClient:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(attempts),
             wait=tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 0.5),
-            retry=tenacity.retry_if_exception_type(Retryable),
+            retry=tenacity.retry_if_exception(_may_heal_at_once),
             sleep=self._wait,
             reraise=True,
         )
@@ -166,7 +173,7 @@ class HttpClient:
             answer = self._follow(request)
             body = decoded_body(answer)
             response = response_of(answer, body)
-            verdict = verdict_of(response, judge=self._judge, overrides=self._outcomes)
+            verdict = verdict_of(response, judge=self._judge, overrides=self._outcomes, closed=self._closed)
             if verdict.outcome is not Outcome.RATE_LIMITED:
                 break
             self._refused(request, answer, response, verdict, patience)
@@ -232,3 +239,11 @@ class HttpClient:
     def _wait(self, seconds: float) -> None:
         self._sleep(seconds)
         count(waited_seconds=seconds)
+
+
+def _in_turn(first: Judge | None, then: Judge) -> Judge:
+    return then if first is None else lambda response: first(response) or then(response)
+
+
+def _may_heal_at_once(error: BaseException) -> bool:
+    return isinstance(error, Retryable) and not isinstance(error, Refused)

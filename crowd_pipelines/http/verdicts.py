@@ -8,8 +8,10 @@ from requests.structures import CaseInsensitiveDict
 from crowd_pipelines.http.errors import (
     CredentialsRejected,
     Gone,
+    NotPermitted,
     ProviderError,
     RateLimited,
+    Refused,
     Retryable,
     UnexpectedPayload,
 )
@@ -46,9 +48,14 @@ def failure(verdict: Verdict, request: Request, answer: Answer) -> ProviderError
     match verdict.outcome:
         case Outcome.CREDENTIALS:
             return CredentialsRejected(f"{told} {verdict.reason or 'The credentials are not accepted.'}")
+        case Outcome.PERMISSION:
+            usual = "These credentials may not read it."
+            return NotPermitted(f"{told} {verdict.reason or usual}", permission=verdict.permission or "permission")
         case Outcome.GONE:
-            usual = "It is gone or not visible to these credentials; it is skipped."
-            return Gone(f"{told} {verdict.reason or usual}")
+            return Gone(f"{told} {verdict.reason or 'It is gone or not visible to these credentials.'}")
+        case Outcome.REFUSED:
+            usual = "The reason is not one that the provider documents, so nothing is left out: it will be tried again."
+            return Refused(f"{told} {verdict.reason or usual}")
         case Outcome.RETRY:
             return Retryable(f"{told} {verdict.reason or 'It will be tried again.'}")
         case _:

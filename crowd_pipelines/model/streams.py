@@ -111,7 +111,46 @@ class RenameChannel:
         object.__setattr__(self, "channel", clean_text(self.channel))
 
 
-Operation = RenameChannel | UpsertActivities | UpsertMembers | UpdateMembers | RetractActivities | RetractMissing
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowActivities:
+    """A list shows these, which are known and unchanged: whatever of them was retracted is stored again.
+
+    What is new or changed is upserted; this costs one look for what has been taken away and is there again.
+    """
+
+    activities: tuple[Activity, ...]
+
+
+Operation = (
+    ShowActivities
+    | RenameChannel
+    | UpsertActivities
+    | UpsertMembers
+    | UpdateMembers
+    | RetractActivities
+    | RetractMissing
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What is left unread of a place for a reason, to be read when that is over: one per place and permission.
+
+    `place` is the place's stable key within the integration, `label` what people call it. `permission` names what is
+    missing. `reason` tells the user in a sentence what is left out and what to do. `stream` reads it anew, from the
+    start: it is tried once a day, and when it is not refused any more, it is read as an onboarding reads.
+    """
+
+    place: str
+    label: str
+    permission: str
+    reason: str
+    stream: Stream
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", clean_key(self.place))
+        object.__setattr__(self, "label", clean_text(self.label))
+        object.__setattr__(self, "reason", clean_text(self.reason))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +168,13 @@ class StreamResult:
     `watermarks` tell, per subject, how far it has been read; an empty one is forgotten. `sleep` (or `resume_at`) means:
     commit this page, then delay the rest of the integration run until the time has come. `expected_total` is the
     provider's own count of the records that the stream and its next pages will bring. `skipped` says why there was
-    nothing to be read: the subject is gone or hidden.
+    nothing to be read: the subject is gone.
+
+    `owed` is what the page could not read for want of a permission, while the rest of it is good. `unread` counts
+    records that came as null: nobody knows what they are, so they are told and asked for again. `incomplete` says what
+    contradicts itself in the page or its list: what is shown is stored, but nothing is retracted, no watermark moves,
+    no next page is followed, and the stream comes due again. `uncollected` counts records that carry text where none
+    is stored, by their kind, so that a new form of message is noticed.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -143,6 +188,10 @@ class StreamResult:
     rejected: tuple[RejectedRecord, ...] = ()
     expected_total: int | None = None
     skipped: str | None = None
+    owed: tuple[Owed, ...] = ()
+    unread: int = 0
+    incomplete: str | None = None
+    uncollected: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -156,5 +205,5 @@ def _size(operation: Operation) -> int:
             return len(records)
         case UpsertMembers(members=records) | UpdateMembers(members=records):
             return len(records)
-        case RetractActivities() | RetractMissing() | RenameChannel():
+        case RetractActivities() | RetractMissing() | RenameChannel() | ShowActivities():
             return 0
