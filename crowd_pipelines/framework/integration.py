@@ -111,8 +111,8 @@ class RunContext(Generic[SettingsT, ApiT]):
     earlier integration runs left. `known_members` are those of `member_platform`. Times are UTC.
 
     `onboarding` says that everything is to be read: in an onboarding, and in a check for what was owed until now.
-    `read_owed` returns, for keys of places, the permissions that were missing there: the framework tries them again once
-    a day, so that nothing else needs to. An onboarding, which asks for everything, is told of none.
+    `read_owed` returns, for keys of places, the permissions that were missing there: the framework tries them again
+    once a day, so that nothing else needs to. An onboarding, which asks for everything, is told of none.
     """
 
     integration_id: UUID
