@@ -32,11 +32,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 STEPS: Mapping[str, Sequence[str]] = {
-    "begin": ("integrations_hold", "insert_integration_runs", "update_integrations"),
+    "begin": (
+        "integrations_hold",
+        "select_integration_runs",
+        "select_integrations",
+        "insert_integration_runs",
+        "update_integrations",
+        "update_integration_runs",
+        "update_integration_streams",
+    ),
     "take": ("update_integration_runs", "select_integration_runs"),
     "claim": ("streams_claim",),
     "preprocess": ("update_integration_runs",),
-    "plan": ("update_integration_runs", "streams_add", "streams_take_up", "quarantine_take_up"),
+    "plan": ("update_integration_runs", "owed_plan", "streams_take_up", "streams_add", "quarantine_take_up"),
     "page": (
         "integrations_hold",
         "streams_circles",
@@ -60,22 +68,30 @@ STEPS: Mapping[str, Sequence[str]] = {
         "update_activities",
         "reach_observe",
         "activities_retract",
+        "activities_retracted",
         "delete_watermarks",
         "insert_quarantined_records",
         "select_quarantined_records",
         "quarantine_resolve",
+        "owed_settle",
+        "owed_record",
         "update_integration_streams",
         "integrations_count",
     ),
-    "retry": (
-        "integrations_hold",
-        "streams_finish",
-    ),
+    "retry": ("integrations_hold", "streams_finish", "owed_record"),
+    "owe": ("integrations_hold", "streams_finish", "owed_record"),
     "delay": ("integrations_hold", "streams_finish", "select_integration_streams", "update_integration_runs"),
     "reject": ("integrations_hold", "streams_finish", "update_integration_runs", "update_integrations"),
     "release": ("streams_finish",),
     "heartbeat": ("update_integration_streams", "update_integration_runs"),
-    "finish": ("integrations_hold", "select_integration_streams", "update_integration_runs", "update_integrations"),
+    "finish": (
+        "select_integration_streams",
+        "integrations_hold",
+        "update_integration_runs",
+        "delete_owed_reads",
+        "select_owed_reads",
+        "update_integrations",
+    ),
     "renew": ("update_integrations",),
 }
 """The steps, each with the statements it may run."""

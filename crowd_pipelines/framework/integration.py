@@ -139,6 +139,8 @@ class RunSummary:
     members: int
     quarantined: int
     requests: int
+    owed: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,11 +270,6 @@ class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
 
         Asked when a stream below a place is not found.
         """
-
-    @property
-    def owed_kinds(self) -> tuple[str, ...]:
-        """The kinds of streams that the next check takes up when they failed for good."""
-        return tuple(one.model_fields["kind"].default for one in self.stream_types if one.owed)
 
     def load_stream(self, kind: str, parameters: Mapping[str, Any]) -> Stream:
         """Return the stream that the queue holds under this kind. Raises LookupError when there is no such kind."""

@@ -11,12 +11,12 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from crowd_pipelines import failpoints
-from crowd_pipelines.framework.attempts import describe
+from crowd_pipelines.framework.attempts import describe, is_refused
 from crowd_pipelines.framework.clients import ApiClients, ConfigurationInvalid
 from crowd_pipelines.framework.credentials import CredentialsMissing
-from crowd_pipelines.framework.integration import Integration, RunSummary
+from crowd_pipelines.framework.integration import Integration, Patch, RunSummary
+from crowd_pipelines.framework.runner import LONGEST_RETRY, Runner, refuse_credentials
 from crowd_pipelines.framework.runner import MAX_RETRIES as STREAM_RETRIES
-from crowd_pipelines.framework.runner import Runner, reject_credentials
 from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.framework.work import RunWork, open_work
 from crowd_pipelines.framework.workers import Workers
@@ -25,7 +25,7 @@ from crowd_pipelines.model import clock
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.model.streams import StreamResult
 from crowd_pipelines.settings import Settings
-from crowd_pipelines.store import attributes, integrations, runs, streams
+from crowd_pipelines.store import attributes, integrations, owed, runs, streams
 from crowd_pipelines.store.activities import link_late
 from crowd_pipelines.store.database import follow_clock, out_of_service, transact
 from crowd_pipelines.store.leases import heartbeat_seconds
@@ -41,9 +41,8 @@ logger = logging.getLogger(__name__)
 _GLOBAL_LIMIT = "global limit"
 """The scope of the user's own limit, which may well last for longer than anybody waits for a provider."""
 
-MAX_RETRIES = 5
 RETRY_STEP = timedelta(minutes=5)
-"""A step of the lifecycle that fails for a passing reason is tried again after n times this, so often."""
+"""A step of the lifecycle that fails the nth time, for a reason that may pass, is tried again after n times this."""
 
 _AT_ONCE = timedelta()
 _LOOK_SECONDS = 0.5
@@ -104,8 +103,15 @@ class Lifecycle:
     def notices(self) -> list[str]:
         """Return what keeps something of the integrations that this worker took from being read."""
         ids = [run.integration_id for run in self.handled()]
-        found = transact(self.engine, lambda conn: integrations.find(conn, ids=ids)) if ids else []
-        return [f"{one.name} ({one.key}): {notice}" for one in found for notice in one.notices]
+        if not ids:
+            return []
+        records = transact(self.engine, lambda conn: integrations.find(conn, ids=ids))
+        debts = transact(self.engine, lambda conn: owed.sentences(conn, ids))
+        return [
+            f"{record.name} ({record.key}): {notice}"
+            for record in records
+            for notice in (*record.notices, *debts[record.id])
+        ]
 
     def fetch(self, run: RunRecord, claimed: ClaimedStream) -> StreamResult:
         """Process a stream without claiming or writing anything: a look at what its page gives."""
@@ -193,9 +199,18 @@ class Lifecycle:
         except Exception as error:
             if out_of_service(error):
                 raise
-            self._stop(work, error)
+            self._stop(work, self._meaning(work, error))
             return False
         return True
+
+    def _meaning(self, work: RunWork, error: Exception) -> Exception:
+        """Return what an error means: credentials that worked before are tried once more before they are refused."""
+        if not isinstance(error, CredentialsRejected):
+            return error
+        try:
+            return self._while_beating(work, lambda: work.trial.meaning(work, error))
+        except SliceOver as stopped:
+            return stopped
 
     def _preprocess(self, work: RunWork) -> None:
         if work.run.streams_planned_at or work.run.context is not None:
@@ -211,8 +226,9 @@ class Lifecycle:
     def _get_streams(self, work: RunWork) -> None:
         if not work.run.streams_planned_at:
             roots = self._while_beating(work, lambda: work.integration.get_streams(work.context))
+            wanted = [root for root in roots if not is_refused(work, root)]
             # One try each: what fails for long must not make every check wait for it.
-            self._write(runs.plan, work.run, roots, owed=work.integration.owed_kinds, retries=STREAM_RETRIES)
+            self._write(runs.plan, work.run, wanted, retries=STREAM_RETRIES)
 
     def _check_limit(self, work: RunWork) -> None:
         """Wait for the next window before asking for anything, when this one's records are used up."""
@@ -230,12 +246,12 @@ class Lifecycle:
         if run is None or run.state is not RunState.PROCESSING or run.lease_epoch != work.run.lease_epoch:
             return
         due = self._write(runs.next_due, run.id)
-        if due is not None:
-            waits_for_retry = due > clock.now()
-            reason = "failed streams wait for another try" if waits_for_retry else "the slice was over"
-            transact(self.engine, lambda conn: runs.delay(conn, run, until=due, reason=reason))
-            return
-        self._finish(work)
+        if due is None:
+            self._finish(work)
+        elif due > clock.now():
+            self._write(_await_retry, run, due)
+        else:
+            self._delay(run, due, "the slice was over")
 
     def _finish(self, work: RunWork) -> None:
         run = work.run
@@ -245,14 +261,10 @@ class Lifecycle:
 
         @failpoints.step("finish")
         def write(conn: Connection) -> None:
-            failures = streams.failures(conn, run.id)
-            if failures:
-                ended = runs.fail(conn, run, _failure_message(summary, failures), read_mostly=True)
-            else:
-                ended = runs.finish(conn, run)
-            if ended:
-                notices = {} if patch.notices is None else {"notices": list(patch.notices)}
-                integrations.patch(conn, run.integration_id, settings=patch.settings, state={**patch.state, **notices})
+            failure = _failure_of(conn, run, summary)
+            if runs.fail(conn, run, failure) if failure else runs.finish(conn, run):
+                state = {**patch.state, **_told(conn, run, patch)}
+                integrations.patch(conn, run.integration_id, settings=patch.settings, state=state)
 
         transact(self.engine, write)
 
@@ -266,13 +278,12 @@ class Lifecycle:
             case RateLimited() if error.scope == _GLOBAL_LIMIT:
                 self._delay(run, error.until, describe(error))
             case RateLimited():
-                reason = describe(error)
-                self._write(runs.wait_for_provider, run, until=error.until, reason=reason, planned=False)
+                self._write(runs.wait_for_provider, run, until=error.until, reason=describe(error))
             case CredentialsRejected():
-                self._write(reject_credentials, run, describe(error))
-            case Retryable() if run.retries < MAX_RETRIES:
-                wait = RETRY_STEP * (run.retries + 1)
-                self._write(runs.delay, run, until=wait, reason=describe(error), failed=True)
+                self._write(refuse_credentials, work, describe(error))
+            case Retryable():
+                wait = min(RETRY_STEP * (run.retries + 1), LONGEST_RETRY)
+                self._write(runs.wait_for_provider, run, until=wait, reason=describe(error), failed=True)
             case _:
                 self._write(runs.fail, run, describe(error))
 
@@ -327,6 +338,35 @@ def _link_late(conn: Connection, run: RunRecord) -> None:
 
 def _summary(lineages: Sequence[Lineage]) -> RunSummary:
     return RunSummary(**{name: sum(getattr(lineage, name) for lineage in lineages) for name in RunSummary.__slots__})
+
+
+def _await_retry(conn: Connection, run: RunRecord, due: datetime) -> None:
+    """Let an integration run wait for streams that are tried again, and say what keeps them."""
+    reason = "failed streams wait for another try"
+    if trouble := streams.last_trouble(conn, run.id):
+        label, error, count = trouble
+        reason += f": {label}: {error}" + (f" (and {count - 1} more)" if count > 1 else "")
+    runs.wait_for_provider(conn, run, until=due, reason=reason)
+
+
+def _failure_of(conn: Connection, run: RunRecord, summary: RunSummary) -> str | None:
+    """Return with which error an integration run ends that has no stream left: some failed, or nothing was shown."""
+    failures = streams.failures(conn, run.id)
+    if failures:
+        return _failure_message(summary, failures)
+    if summary.owed and not summary.processed:
+        reasons = " ".join(streams.owed_reasons(conn, run.id))
+        return f"Nothing could be read: the provider shows nothing of this to these credentials. {reasons}"
+    return None
+
+
+def _told(conn: Connection, run: RunRecord, patch: Patch) -> dict[str, Any]:
+    """Return what the integration's state says to the user: notices, and records whose text is stored nowhere."""
+    told: dict[str, Any] = {} if patch.notices is None else {"notices": list(patch.notices)}
+    uncollected = streams.uncollected(conn, run.id)
+    if uncollected or run.onboarding:
+        told["uncollected"] = uncollected
+    return told
 
 
 def _failure_message(summary: RunSummary, failures: Sequence[tuple[str, str]]) -> str:

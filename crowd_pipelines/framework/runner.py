@@ -9,6 +9,7 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -22,21 +23,31 @@ from crowd_pipelines.framework.attempts import (
     describe,
     ending_of,
     evidence_of,
+    owed_by,
+    owed_failure,
+    owed_read,
     page_of,
     pauses,
     process,
     unwritable,
 )
+from crowd_pipelines.framework.refusals import owed_for
 from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.framework.work import RunWork
 from crowd_pipelines.framework.workers import Workers
-from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, UnexpectedPayload
+from crowd_pipelines.http.errors import (
+    CredentialsRejected,
+    NotPermitted,
+    RateLimited,
+    Retryable,
+    UnexpectedPayload,
+)
 from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import StreamResult
-from crowd_pipelines.store import integrations, pages, quarantine, runs, streams
+from crowd_pipelines.store import integrations, owed, pages, quarantine, runs, streams
 from crowd_pipelines.store.database import follow_clock, out_of_service, transact
 from crowd_pipelines.store.leases import heartbeat_seconds
-from crowd_pipelines.store.runs import RunRecord
+from crowd_pipelines.store.pages import FinishedPage
 from crowd_pipelines.store.streams import ClaimedStream
 
 T = TypeVar("T")
@@ -46,6 +57,15 @@ logger = logging.getLogger(__name__)
 MAX_RETRIES = 5
 RETRY_STEP = timedelta(minutes=5)
 """A stream that failed n times waits n steps, give or take a fifth."""
+
+LONGEST_RETRY = timedelta(hours=1)
+"""What is not given up is tried again at least so often."""
+
+EVERYTHING_REFUSED = 5
+"""So many streams that fail one after the other, with none read between them, mean that it is not about the streams."""
+
+CREDENTIALS_DOUBTED = timedelta(minutes=5)
+"""So long an integration run waits when credentials are refused that worked before."""
 
 GROUP_WINDOW_SECONDS = 0.05
 GROUP_PAGES = 64
@@ -68,6 +88,8 @@ class Runner:
         self._held: dict[UUID, ClaimedStream] = {}
         self._pausing: set[UUID] = set()
         self._proven: set[UUID] = set()
+        self._in_a_row: Counter[UUID] = Counter()
+        self._trusted: set[UUID] = set()
         self._turns: dict[UUID, threading.Event] = {}
         self._concurrency = max((work.integration.max_concurrency for work in works), default=1)
         self._workers: Workers[Attempt] = Workers(self._concurrency)
@@ -139,6 +161,7 @@ class Runner:
                 self._pausing.add(run_id)
             if isinstance(attempt.outcome, StreamResult):
                 self._proven.add(run_id)
+                work.trial.worked_before = True
             return attempt
 
         return task if run_id in self._proven else self._in_turn(run_id, task)
@@ -169,12 +192,22 @@ class Runner:
             self._held.pop(attempt.claimed.id, None)
         finished = [attempt for attempt in attempts if isinstance(attempt.outcome, StreamResult)]
         self._commit_pages(finished)
+        self._trust(finished)
         self._adapt(finished)
         for attempt in attempts:
             if isinstance(attempt.outcome, Exception):
                 self._fail(attempt, attempt.outcome)
         for run_id in tuple(self._pausing):
             self._active.pop(run_id, None)
+
+    def _trust(self, finished: Sequence[Attempt]) -> None:
+        """Take note that an integration run gets on."""
+        for work in {attempt.work.run.id: attempt.work for attempt in finished}.values():
+            self._in_a_row.pop(work.run.id, None)
+            if work.credentials_doubted and work.run.id not in self._trusted:
+                self._trusted.add(work.run.id)
+                integration_id = work.run.integration_id
+                self._transact(lambda conn, id_=integration_id: integrations.trust_credentials(conn, id_))  # type: ignore[misc]
 
     def _adapt(self, finished: Sequence[Attempt]) -> None:
         """Hold twice as many streams as a group has pages: so many are processed while it is committed.
@@ -190,7 +223,7 @@ class Runner:
         """Commit pages together; if one of them cannot be written, each on its own."""
         if not attempts:
             return
-        group = [page_of(attempt) for attempt in attempts]
+        group = [self._page(attempt) for attempt in attempts]
         try:
             committed = self._transact(lambda conn: pages.commit(conn, group, priority=self._priority))
         except Exception as error:
@@ -205,6 +238,28 @@ class Runner:
         for run_id in committed.delayed_runs:
             self._active.pop(run_id, None)
 
+    def _page(self, attempt: Attempt) -> FinishedPage:
+        """Return a page as it is committed; one that contradicts itself is tried again, or given up and owed."""
+        owed = owed_by(attempt)
+        incomplete = attempt.outcome.incomplete if isinstance(attempt.outcome, StreamResult) else None
+        if incomplete is None:
+            return page_of(attempt, owed=owed)
+        if self._is_given_up(attempt):
+            return page_of(attempt, owed=(*owed, owed_failure(attempt, incomplete)))
+        return page_of(attempt, owed=owed, retry_after=_wait_after(attempt))
+
+    def _is_given_up(self, attempt: Attempt) -> bool:
+        """Tell whether a stream has had its attempts.
+
+        What time may heal is given up only in an integration run in which others were read: else it is not the stream.
+        """
+        if attempt.claimed.retries < MAX_RETRIES:
+            return False
+        if isinstance(attempt.outcome, Exception) and not isinstance(attempt.outcome, Retryable):
+            return True
+        run_id = attempt.work.run.id
+        return run_id in self._proven or self._transact(lambda conn: streams.was_read(conn, run_id))
+
     def _fail(self, attempt: Attempt, error: Exception) -> None:
         claimed, run = attempt.claimed, attempt.work.run
         match error:
@@ -214,9 +269,51 @@ class Runner:
                 self._delay(attempt, error.until, describe(error))
             case CredentialsRejected():
                 self._reject(attempt, describe(error))
+            case NotPermitted():
+                self._owe(attempt, error)
+            case Retryable() if self._is_everything_refused(attempt):
+                self._await_recovery(attempt, describe(error))
             case _:
                 self._retry(attempt, error)
         logger.info("%s of %s: %s", claimed.label, run.integration_key, describe(error))
+
+    def _is_everything_refused(self, attempt: Attempt) -> bool:
+        """Count failures with no success between them; tell whether they are too many to be the streams' fault."""
+        run_id = attempt.work.run.id
+        self._in_a_row[run_id] += 1
+        return self._in_a_row[run_id] >= EVERYTHING_REFUSED
+
+    def _await_recovery(self, attempt: Attempt, reason: str) -> None:
+        """Give the stream back unharmed and let the whole integration run wait: for longer each time."""
+        run = attempt.work.run
+        wait = min(RETRY_STEP * (run.retries + 1), LONGEST_RETRY)
+
+        @failpoints.step("delay")
+        def write(conn: Connection) -> None:
+            integrations.hold(conn, [run.integration_id])
+            ending = ending_of(attempt.claimed, StreamState.PENDING, attempt=attempt, retry_after=0)
+            if streams.end(conn, [ending]) and run.id in self._active:
+                told = f"everything is refused, so the whole integration run waits: {reason}"
+                runs.wait_for_provider(conn, run, until=wait, reason=told, failed=True)
+
+        self._transact(write)
+        self._active.pop(run.id, None)
+        self._pausing.add(run.id)
+
+    def _owe(self, attempt: Attempt, error: NotPermitted) -> None:
+        """End a stream that may not be read: its place is owed, once, however many of its streams are refused."""
+        if attempt.stream is None:
+            raise TypeError(f"{attempt.claimed.label} was never loaded")
+        read = owed_read(attempt, owed_for(attempt.work, attempt.stream, error))
+
+        @failpoints.step("owe")
+        def write(conn: Connection) -> None:
+            integrations.hold(conn, [attempt.work.run.integration_id])
+            ending = ending_of(attempt.claimed, StreamState.OWED, attempt=attempt, error=describe(error))
+            if streams.end(conn, [ending]):
+                owed.record(conn, [read])
+
+        self._transact(write)
 
     def _delay(self, attempt: Attempt, until: datetime, reason: str) -> None:
         """Give the stream back unharmed and let the whole integration run wait."""
@@ -226,41 +323,45 @@ class Runner:
             integrations.hold(conn, [attempt.work.run.integration_id])
             ending = ending_of(attempt.claimed, StreamState.PENDING, attempt=attempt, retry_after=0)
             if streams.end(conn, [ending]):
-                runs.wait_for_provider(conn, attempt.work.run, until=until, reason=reason, planned=True)
+                runs.wait_for_provider(conn, attempt.work.run, until=until, reason=reason)
 
         self._transact(write)
         self._active.pop(attempt.work.run.id, None)
 
     def _reject(self, attempt: Attempt, reason: str) -> None:
+        """Give the stream back, for the integration run that goes on with credentials that are accepted."""
+
         @failpoints.step("reject")
         def write(conn: Connection) -> None:
             integrations.hold(conn, [attempt.work.run.integration_id])
-            if streams.end(conn, [ending_of(attempt.claimed, StreamState.ERROR, attempt=attempt, error=reason)]):
-                reject_credentials(conn, attempt.work.run, reason)
+            if streams.end(conn, [ending_of(attempt.claimed, StreamState.PENDING, attempt=attempt, retry_after=0)]):
+                refuse_credentials(conn, attempt.work, reason)
 
         self._transact(write)
         self._active.pop(attempt.work.run.id, None)
 
     def _retry(self, attempt: Attempt, error: Exception) -> None:
-        """Count an attempt; the last one fails the stream for good. What cannot be explained is kept as evidence."""
-        failures = attempt.claimed.retries + 1
-        wait = RETRY_STEP.total_seconds() * failures * random.uniform(0.8, 1.2)  # noqa: S311  jitter
+        """Count an attempt; the last one gives the stream up: owed where time may heal it, else failed for good.
+
+        What cannot be explained is kept as evidence.
+        """
+        given_up = self._is_given_up(attempt)
+        owes = given_up and isinstance(error, Retryable) and not attempt.claimed.reread
         # Nothing is missing that was there before: the record stays in quarantine, and the check is as good as without.
-        last = attempt.claimed.reread and failures > MAX_RETRIES
-        ending = ending_of(
-            attempt.claimed,
-            StreamState.SKIPPED if last else StreamState.ERROR,
-            attempt=attempt,
-            error=describe(error),
-            retry_after=wait if failures <= MAX_RETRIES else None,
-            failed=1,
-        )
+        unchanged = given_up and attempt.claimed.reread
+        state = StreamState.OWED if owes else StreamState.SKIPPED if unchanged else StreamState.ERROR
+        wait = None if given_up else _wait_after(attempt)
+        ending = ending_of(attempt.claimed, state, attempt=attempt, error=describe(error), retry_after=wait, failed=1)
 
         @failpoints.step("retry")
         def write(conn: Connection) -> None:
             integrations.hold(conn, [attempt.work.run.integration_id])
-            if streams.end(conn, [ending]) and isinstance(error, UnexpectedPayload):
+            if not streams.end(conn, [ending]):
+                return
+            if isinstance(error, UnexpectedPayload):
                 quarantine.add(conn, [evidence_of(attempt, error)])
+            if owes:
+                owed.record(conn, [owed_failure(attempt, describe(error))])
 
         self._transact(write)
 
@@ -297,7 +398,23 @@ class Runner:
         return transact(self._engine, write)
 
 
-def reject_credentials(conn: Connection, run: RunRecord, reason: str) -> None:
-    """End an integration run whose credentials the provider refuses, and let no check ask again."""
-    runs.fail(conn, run, f"{reason} Connect the integration again with credentials that work.")
-    integrations.reject_credentials(conn, run.integration_id)
+def _wait_after(attempt: Attempt) -> float:
+    """Return how many seconds a stream waits after another failure."""
+    wait = min(RETRY_STEP * (attempt.claimed.retries + 1), LONGEST_RETRY)
+    return wait.total_seconds() * random.uniform(0.8, 1.2)  # noqa: S311  jitter
+
+
+def refuse_credentials(conn: Connection, work: RunWork, reason: str) -> None:
+    """Let an integration run wait whose credentials worked before, and end it when they are refused again."""
+    refusals = integrations.doubt_credentials(conn, work.run.integration_id)
+    if work.trial.worked_before and refusals == 1:
+        told = f"the credentials are refused, and tried again then: {reason}"
+        runs.delay(conn, work.run, until=CREDENTIALS_DOUBTED, reason=told)
+        return
+    runs.fail(
+        conn,
+        work.run,
+        f"{reason} Connect the integration again with credentials that work. What is missing is read then. The present "
+        "ones are tried again after an hour, later once a day.",
+    )
+    integrations.reject_credentials(conn, work.run.integration_id)

@@ -1,7 +1,7 @@
 """An integration run in this worker's hands."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,12 +9,13 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from crowd_pipelines.framework.clients import ApiClients, parse_settings
-from crowd_pipelines.framework.integration import Integration, MemberReader, RunContext
+from crowd_pipelines.framework.integration import Integration, MemberReader, RunContext, nothing_owed
+from crowd_pipelines.framework.refusals import CredentialTrial
 from crowd_pipelines.framework.slices import Slice
 from crowd_pipelines.model.records import KnownMember
 from crowd_pipelines.model.streams import Json
 from crowd_pipelines.settings import Settings
-from crowd_pipelines.store import reach, watermarks
+from crowd_pipelines.store import owed, reach, watermarks
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord, Limit
 from crowd_pipelines.store.runs import RunRecord
@@ -28,6 +29,17 @@ class RunWork:
     integration: Integration[Any, Any, Any]
     context: RunContext[Any, Any]
     limit: Limit | None
+    trial: CredentialTrial
+    credentials_doubted: bool = False
+    """The provider refused the credentials when they were used last."""
+
+    refused_places: frozenset[str] = frozenset()
+    """What a check does not ask for by itself: the credentials do not reach there, and it is owed."""
+
+    def whole(self) -> "RunWork":
+        """Return the work as an onboarding does it: everything is to be read, and asked for."""
+        context = replace(self.context, onboarding=True, read_owed=nothing_owed)
+        return replace(self, context=context, refused_places=frozenset())
 
 
 def open_work(
@@ -39,18 +51,37 @@ def open_work(
     slice_: Slice,
 ) -> RunWork:
     """Return the work on an integration run. Raises ConfigurationInvalid, CredentialsMissing or VaultError when not."""
+    engine = clients.budget.engine
     context = RunContext(
         integration_id=record.id,
         onboarding=run.onboarding,
         started_at=run.created_at,
         settings=parse_settings(integration, record.settings),
         api=clients.of(integration, run, sleep=slice_.sleep),
-        read_watermarks=_watermark_reader(clients.budget.engine, record.id),
+        read_watermarks=_watermark_reader(engine, record.id),
         preprocessed=run.context or {},
         state=record.state,
-        known_members=_member_reader(clients.budget.engine, record.tenant_id, integration),
+        known_members=_member_reader(engine, record.tenant_id, integration),
+        read_owed=nothing_owed if run.onboarding else _owed_reader(engine, record.id),
     )
-    return RunWork(run=run, integration=integration, context=context, limit=_limit(integration, run, clients.settings))
+    accepted = record.credentials_rejected_at is None and record.onboarded_at is not None
+    refused = transact(engine, lambda conn: owed.refused_places(conn, record.id)) if not run.onboarding else frozenset()
+    return RunWork(
+        run=run,
+        integration=integration,
+        context=context,
+        limit=_limit(integration, run, clients.settings),
+        trial=CredentialTrial(worked_before=accepted, sleep=slice_.sleep),
+        credentials_doubted=record.credential_refusals > 0,
+        refused_places=refused,
+    )
+
+
+def _owed_reader(engine: Engine, integration_id: UUID) -> Callable[[Sequence[str]], Mapping[str, frozenset[str]]]:
+    def read(places: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        return transact(engine, lambda conn: owed.permissions(conn, integration_id, places))
+
+    return read
 
 
 def _watermark_reader(engine: Engine, integration_id: UUID) -> Callable[[Sequence[str]], Mapping[str, Json]]:

@@ -1,7 +1,7 @@
 """Writing the records of finished pages: members first by identity, then activities, then the members' rows."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from crowd_pipelines.model.streams import (
     RenameChannel,
     RetractActivities,
     RetractMissing,
+    ShowActivities,
     UpdateMembers,
     UpsertActivities,
     UpsertMembers,
@@ -66,6 +67,7 @@ class PageRecords:
 def write(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords], *, priority: Sequence[str]) -> Written:
     """Apply the operations of pages of one tenant. Reading the same page again changes nothing."""
     _retract(conn, tenant_id, pages)
+    pages = _with_restored(conn, tenant_id, pages)
     _rename_channels(conn, pages)
     upserts = list(_upserts(pages))
     updates = [member for page in pages for operation in page.of(UpdateMembers) for member in operation.members]
@@ -226,6 +228,29 @@ def _retract(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords]) ->
     ]
     if whole:
         conn.execute(query("activities_retract_missing"), {"tenant_id": tenant_id, "threads": encode(whole)})
+
+
+def _with_restored(conn: Connection, tenant_id: UUID, pages: Sequence[PageRecords]) -> Sequence[PageRecords]:
+    """Return the pages with upserts of what they show and the database has as retracted."""
+    shown = {
+        activity.key for page in pages for operation in page.of(ShowActivities) for activity in operation.activities
+    }
+    if not shown:
+        return pages
+    rows = [dict(zip(("platform", "type", "source_id"), key, strict=True)) for key in sorted(shown)]
+    found = conn.execute(query("activities_retracted"), {"tenant_id": tenant_id, "shown": encode(rows)})
+    retracted = {(row.platform, row.type, row.source_id) for row in found}
+    return [_restoring(page, retracted) for page in pages] if retracted else pages
+
+
+def _restoring(page: PageRecords, retracted: Collection[tuple[str, str, str]]) -> PageRecords:
+    restored = tuple(
+        activity
+        for operation in page.of(ShowActivities)
+        for activity in operation.activities
+        if activity.key in retracted
+    )
+    return replace(page, operations=(UpsertActivities(activities=restored), *page.operations)) if restored else page
 
 
 def _rename_channels(conn: Connection, pages: Sequence[PageRecords]) -> None:

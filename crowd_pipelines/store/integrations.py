@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.model.text import clean_json
 from crowd_pipelines.store.database import query
-from crowd_pipelines.store.schema import integration_runs, tenants
+from crowd_pipelines.store.schema import integration_runs, integration_streams, tenants
 from crowd_pipelines.store.schema import integrations as table
 from crowd_pipelines.store.vault import Sealed, Vault
 
@@ -41,11 +41,17 @@ class IntegrationRecord:
     activity_count: int
     member_count: int
     disconnected_at: datetime | None = None
+    credential_refusals: int = 0
 
     @property
     def notices(self) -> list[str]:
-        """What keeps something from being read, in sentences for the user."""
-        return list(self.state.get("notices", ()))
+        """What keeps something from being read, and what is stored nowhere, in sentences for the user."""
+        notices = list(self.state.get("notices", ()))
+        kinds = self.state.get("uncollected") or {}
+        if kinds:
+            counted = ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
+            notices.append(f"Some records carry text that is stored nowhere, by kind: {counted}.")
+        return notices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,10 @@ class Totals:
     activities: int
     members: int
 
+
+_AN_HOUR, _A_DAY = timedelta(hours=1), timedelta(days=1)
+_REFUSALS_BEFORE_DAYS = 2
+"""Refused credentials are given up at the second refusal and tried again after an hour; later once a day."""
 
 _COLUMNS = [table.c[field.name] for field in fields(IntegrationRecord)]
 
@@ -105,6 +115,7 @@ def set_credentials(conn: Connection, integration_id: UUID, sealed: Sealed | Non
             credentials=sealed.data if sealed else None,
             credentials_key_id=sealed.key_id if sealed else None,
             credentials_rejected_at=None,
+            credential_refusals=0,
             error=None,
             updated_at=func.now(),
         )
@@ -161,7 +172,7 @@ def accept_credentials(conn: Connection, tenant_id: UUID, platforms: Sequence[st
         update(table)
         .where(table.c.tenant_id == tenant_id, table.c.platform.in_(platforms))
         .where(table.c.credentials_rejected_at.is_not(None))
-        .values(credentials_rejected_at=None, error=None, updated_at=func.now())
+        .values(credentials_rejected_at=None, credential_refusals=0, error=None, updated_at=func.now())
     )
 
 
@@ -260,9 +271,9 @@ def requested_onboardings(conn: Connection, *, limit: int) -> list[IntegrationRe
 
 
 def due_for_check(conn: Connection, platform: str, *, interval: timedelta, now: datetime) -> list[UUID]:
-    """Return onboarded integrations whose last check began `interval` ago, whole minutes counted.
+    """Return integrations to be checked whose last check began `interval` ago, whole minutes counted.
 
-    Those whose credentials were rejected wait for new ones.
+    Those whose credentials were rejected wait for new ones, and are asked for after an hour and then once a day.
     """
     minute = func.date_trunc("minute", table.c.last_check_at)
     due = or_(table.c.last_check_at.is_(None), minute <= now - interval)
@@ -339,16 +350,57 @@ def limit_resets_at(conn: Connection, integration_id: UUID, limit: Limit) -> dat
     return moment
 
 
+def doubt_credentials(conn: Connection, integration_id: UUID) -> int:
+    """Count that the provider refused credentials which it accepted before; returns how often it has, in a row."""
+    refusals: int = conn.execute(
+        update(table)
+        .where(table.c.id == integration_id)
+        .values(credential_refusals=table.c.credential_refusals + 1)
+        .returning(table.c.credential_refusals)
+    ).scalar_one()
+    return refusals
+
+
+def trust_credentials(conn: Connection, integration_id: UUID) -> None:
+    """Note that the provider accepts the credentials (again)."""
+    conn.execute(
+        update(table)
+        .where(table.c.id == integration_id, table.c.credential_refusals > 0)
+        .values(credential_refusals=0, credentials_rejected_at=None, updated_at=func.now())
+    )
+
+
 def reject_credentials(conn: Connection, integration_id: UUID) -> None:
-    """Remember that the provider refused the credentials: no check asks again until they change."""
-    conn.execute(update(table).where(table.c.id == integration_id).values(credentials_rejected_at=func.now()))
+    """Remember that the provider refuses the credentials: they are tried again rarely until they change."""
+    conn.execute(
+        update(table)
+        .where(table.c.id == integration_id)
+        .values(credentials_rejected_at=func.coalesce(table.c.credentials_rejected_at, func.now()))
+    )
 
 
 def _checkable() -> ColumnElement[bool]:
+    """Tell what is checked: what is onboarded, what has only failures left of its onboarding, and rejected rarely."""
+    rejected = table.c.credentials_rejected_at.is_not(None)
+    wait = case((table.c.credential_refusals <= _REFUSALS_BEFORE_DAYS, _AN_HOUR), else_=_A_DAY)
+    asked_again = table.c.last_check_at <= func.now() - wait
     return and_(
-        table.c.onboarded_at.is_not(None),
-        table.c.credentials_rejected_at.is_(None),
         table.c.disconnected_at.is_(None),
+        or_(table.c.onboarded_at.is_not(None), rejected, _has_tried_everything()),
+        or_(~rejected, asked_again),
+    )
+
+
+def _has_tried_everything() -> ColumnElement[bool]:
+    """Tell whether an onboarding ended without a stream that nobody came to: what failed in it is owed."""
+    onboarding = integration_runs.alias()
+    left = exists().where(integration_streams.c.run_id == onboarding.c.id, integration_streams.c.due_at.is_not(None))
+    return exists().where(
+        onboarding.c.integration_id == table.c.id,
+        onboarding.c.onboarding,
+        onboarding.c.processed_at.is_not(None),
+        onboarding.c.streams_planned_at.is_not(None),
+        ~left,
     )
 
 

@@ -1,7 +1,7 @@
 """Committing finished pages: records, further streams, watermarks, counters and each stream's own end, or nothing."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,17 +12,22 @@ from sqlalchemy import Connection, func, select
 from crowd_pipelines import failpoints
 from crowd_pipelines.model.states import StreamState
 from crowd_pipelines.model.streams import (
+    Json,
+    Operation,
     RejectedRecord,
+    RetractActivities,
+    RetractMissing,
     Stream,
     StreamResult,
     UpdateMembers,
     UpsertActivities,
     UpsertMembers,
 )
-from crowd_pipelines.store import activities, integrations, quarantine, runs, streams, traces, watermarks
+from crowd_pipelines.store import activities, integrations, owed, quarantine, runs, streams, traces, watermarks
 from crowd_pipelines.store.activities import PageRecords
 from crowd_pipelines.store.integrations import Limit
 from crowd_pipelines.store.members import IdentityKey
+from crowd_pipelines.store.owed import OwedRead, StreamRead
 from crowd_pipelines.store.quarantine import Quarantined, Reread
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.streams import ClaimedStream, Ending, NewStream
@@ -37,7 +42,8 @@ CIRCLE = (
 class FinishedPage:
     """A processed page of an integration run, not yet committed.
 
-    `follow` says whether the page's next page is wanted; `limit` is the integration's global limit in this run.
+    `follow` says whether the page's next page is wanted; `limit` is the integration's global limit in this run. `owed`
+    is what it leaves owed. A page that is incomplete is tried again after `retry_after` s; with None it is given up.
     """
 
     run: RunRecord
@@ -48,6 +54,20 @@ class FinishedPage:
     limit: Limit | None
     requests: int
     waited_seconds: float
+    retry_after: float | None = None
+    owed: tuple[OwedRead, ...] = ()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What is written: a page that contradicts itself proves nothing by what it does not hold."""
+        if self.result.incomplete is None:
+            return self.result.operations
+        return tuple(o for o in self.result.operations if not isinstance(o, RetractMissing | RetractActivities))
+
+    @property
+    def watermarks(self) -> Mapping[str, Json]:
+        """What is noted of how far its subjects were read."""
+        return {} if self.result.incomplete or self.claimed.reread else self.result.watermarks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +89,15 @@ def commit(conn: Connection, pages: Sequence[FinishedPage], *, priority: Sequenc
     streams.add(conn, [new for page in held for new in _new_streams(page)])
     watermarks.write(
         conn,
-        {
-            (page.run.integration_id, subject): value
-            for page in held
-            if not page.claimed.reread
-            for subject, value in page.result.watermarks.items()
-        },
+        {(page.run.integration_id, subject): value for page in held for subject, value in page.watermarks.items()},
     )
     watermarks.remember_lookups(
         conn, [(p.run.tenant_id, p.run.platform, p.claimed.key) for p in held if p.stream.fresh_for]
     )
     quarantine.add(conn, [kept for page in held for kept in _quarantined(conn, page)])
     quarantine.resolve(conn, [_reread(page) for page in held if not page.result.skipped])
+    owed.settle(conn, [_read(page) for page in held if _is_read(page) and page.claimed.id not in circles])
+    owed.record(conn, [read for page in held for read in page.owed])
     delayed = [page.run.id for page in held if _delay(conn, page)]
     limited = _count_and_limit(conn, held)
     return Committed(accepted=frozenset(accepted), delayed_runs=frozenset([*delayed, *limited]))
@@ -89,7 +106,7 @@ def commit(conn: Connection, pages: Sequence[FinishedPage], *, priority: Sequenc
 def _write_records(conn: Connection, pages: Sequence[FinishedPage], priority: Sequence[str]) -> None:
     by_tenant: defaultdict[UUID, list[FinishedPage]] = defaultdict(list)
     for page in pages:
-        if page.result.operations:
+        if page.operations:
             by_tenant[page.run.tenant_id].append(page)
     for tenant_id, of_tenant in sorted(by_tenant.items()):
         written = activities.write(conn, tenant_id, list(map(_records, of_tenant)), priority=priority)
@@ -104,8 +121,19 @@ def _write_records(conn: Connection, pages: Sequence[FinishedPage], priority: Se
 
 
 def _records(page: FinishedPage) -> PageRecords:
-    return PageRecords(
-        integration_id=page.run.integration_id, platform=page.run.platform, operations=page.result.operations
+    return PageRecords(integration_id=page.run.integration_id, platform=page.run.platform, operations=page.operations)
+
+
+def _is_read(page: FinishedPage) -> bool:
+    return page.result.incomplete is None and not page.claimed.reread
+
+
+def _read(page: FinishedPage) -> StreamRead:
+    return StreamRead(
+        integration_id=page.run.integration_id,
+        key=page.claimed.key,
+        whole=page.run.onboarding or page.claimed.whole,
+        has_nulls=page.result.unread > 0,
     )
 
 
@@ -130,6 +158,8 @@ def _new_streams(page: FinishedPage) -> Iterable[NewStream]:
 
 
 def _onward(page: FinishedPage) -> Stream | None:
+    if page.result.incomplete is not None:
+        return None
     return page.result.next_page if page.follow and not page.claimed.reread else None
 
 
@@ -219,20 +249,30 @@ def _by_run(pages: Sequence[FinishedPage]) -> Iterable[tuple[RunRecord, list[Fin
 def _ending(page: FinishedPage, *, in_circle: bool) -> Ending:
     """What a page holds counts, even where it leads back; but nobody can tell what its list holds beyond."""
     result = page.result
-    ended_well = StreamState.SKIPPED if result.skipped else StreamState.PROCESSED
+    state, error = _state(page)
     found = sum(len(o.activities) for o in result.operations if isinstance(o, UpsertActivities))
     people = sum(len(o.members) for o in result.operations if isinstance(o, UpsertMembers | UpdateMembers))
     return Ending(
         stream=page.claimed,
-        state=StreamState.ERROR if in_circle else ended_well,
-        failed=int(in_circle),
-        error=CIRCLE if in_circle else result.skipped,
+        state=StreamState.ERROR if in_circle else state,
+        failed=int(in_circle or result.incomplete is not None),
+        error=CIRCLE if in_circle else error,
+        retry_after=None if in_circle else page.retry_after,
         requests=page.requests,
         waited_seconds=page.waited_seconds,
         activities=found,
         members=people,
         quarantined=len(result.rejected),
+        unread=result.unread,
+        uncollected=result.uncollected,
     )
+
+
+def _state(page: FinishedPage) -> tuple[StreamState, str | None]:
+    result = page.result
+    if result.incomplete is not None:
+        return (StreamState.OWED if page.retry_after is None else StreamState.ERROR), result.incomplete
+    return (StreamState.SKIPPED if result.skipped else StreamState.PROCESSED), result.skipped
 
 
 def _now(conn: Connection) -> datetime:

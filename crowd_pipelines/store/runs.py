@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     Update,
     and_,
     case,
+    exists,
     func,
     literal,
     or_,
@@ -28,7 +30,7 @@ from crowd_pipelines import failpoints
 from crowd_pipelines.model.states import IntegrationStatus, RunState, StreamState
 from crowd_pipelines.model.streams import Stream
 from crowd_pipelines.model.text import clean_json
-from crowd_pipelines.store import quarantine, streams
+from crowd_pipelines.store import owed, quarantine, streams
 from crowd_pipelines.store.integrations import hold
 from crowd_pipelines.store.leases import lease
 from crowd_pipelines.store.schema import integration_runs as table
@@ -84,17 +86,25 @@ def begin(
 
     That is: nobody asks for an onboarding any more (`requested_only`), or a check began since that moment. None also
     when the integration is not there any more, or is disconnected.
+
+    Only an onboarding onboards: a check of an integration that is not onboarded goes on with the onboarding that ended
+    with something left to read, or begins one where there was none.
     """
     hold(conn, [integration_id])
+    if not onboarding:
+        if find(conn, integration_ids=[integration_id], open_only=True, limit=1):
+            return None
+        onboardings = _onboardings_left(conn, integration_id)
+        if onboardings.unfinished is not None:
+            return _go_on(conn, integration_id, onboardings.unfinished, not_checked_since=not_checked_since)
+        onboarding = onboardings.never
     wanted = select(
         integrations.c.tenant_id, integrations.c.id, literal(onboarding, Boolean), literal(RunState.PENDING)
     ).where(integrations.c.id == integration_id, integrations.c.disconnected_at.is_(None))
     if requested_only:
         wanted = wanted.where(integrations.c.onboarding_requested_at.is_not(None))
     if not_checked_since is not None:
-        wanted = wanted.where(
-            or_(integrations.c.last_check_at.is_(None), integrations.c.last_check_at < not_checked_since)
-        )
+        wanted = wanted.where(_not_checked_since(not_checked_since))
     run_id: UUID | None = conn.execute(
         insert(table)
         .from_select(["tenant_id", "integration_id", "onboarding", "state"], wanted)
@@ -108,6 +118,49 @@ def begin(
             changes |= {"onboarding_requested_at": None, "status": IntegrationStatus.IN_PROGRESS}
         conn.execute(update(integrations).where(integrations.c.id == integration_id).values(**changes))
     return run_id
+
+
+class _Onboardings(NamedTuple):
+    """What an integration that is not onboarded has to go on with: `unfinished`, or nothing since there was `never`."""
+
+    never: bool
+    unfinished: UUID | None
+
+
+def _onboardings_left(conn: Connection, integration_id: UUID) -> _Onboardings:
+    onboarded_at = conn.scalar(select(integrations.c.onboarded_at).where(integrations.c.id == integration_id))
+    last = conn.execute(
+        select(table.c.id, table.c.state, unfinished_onboarding(table))
+        .where(table.c.integration_id == integration_id, table.c.onboarding)
+        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if onboarded_at is not None:
+        return _Onboardings(never=False, unfinished=None)
+    if last is None:
+        return _Onboardings(never=True, unfinished=None)
+    return _Onboardings(never=False, unfinished=last[0] if last[2] else None)
+
+
+def unfinished_onboarding(run: FromClause) -> ColumnElement[bool]:
+    """Tell of an ended integration run whether it has streams that nobody came to, or was never planned."""
+    left = exists().where(queue.c.run_id == run.c.id, queue.c.due_at.is_not(None))
+    return and_(run.c.state == RunState.ERROR, or_(run.c.streams_planned_at.is_(None), left))
+
+
+def _go_on(conn: Connection, integration_id: UUID, run_id: UUID, *, not_checked_since: datetime | None) -> UUID | None:
+    """Reopen an onboarding in place of a check; returns None where the check was wanted for something begun already."""
+    checked = update(integrations).where(integrations.c.id == integration_id, integrations.c.disconnected_at.is_(None))
+    if not_checked_since is not None:
+        checked = checked.where(_not_checked_since(not_checked_since))
+    changes = {"last_check_at": func.now(), "status": IntegrationStatus.IN_PROGRESS, "onboarding_requested_at": None}
+    if not conn.execute(checked.values(**changes)).rowcount:
+        return None
+    return run_id if reopen(conn, run_id) else None
+
+
+def _not_checked_since(moment: datetime) -> ColumnElement[bool]:
+    return or_(integrations.c.last_check_at.is_(None), integrations.c.last_check_at < moment)
 
 
 @failpoints.step("take")
@@ -151,13 +204,12 @@ def save_context(conn: Connection, run: RunRecord, context: Mapping[str, Any]) -
 
 
 @failpoints.step("plan")
-def plan(
-    conn: Connection, run: RunRecord, roots: Sequence[Stream], *, owed: Sequence[str] = (), retries: int = 0
-) -> bool:
+def plan(conn: Connection, run: RunRecord, roots: Sequence[Stream], *, retries: int = 0) -> bool:
     """Store the root streams, once per integration run; returns False when another worker was faster.
 
-    A check also takes up what the integration run before it failed to read of the kinds `owed`, and both take up what
-    is to be read again for records in quarantine; with `retries` behind.
+    A check also takes up what is owed and due, and what the integration run before it left; an onboarding reads all of
+    that anyway. Both take up what is to be read again for records in quarantine. What failed before has `retries`
+    behind it.
     """
     marked = conn.execute(
         _mine(run)
@@ -166,9 +218,10 @@ def plan(
     )
     if not marked.rowcount:
         return False
-    streams.add(conn, [streams.NewStream(run_id=run.id, stream=root) for root in roots])
     if not run.onboarding:
-        streams.take_up(conn, run.id, run.integration_id, owed, retries=retries)
+        # Before the roots: the same stream twice is one, and the one that is to be read whole counts.
+        streams.take_up(conn, run.id, run.integration_id, retries=retries)
+    streams.add(conn, [streams.NewStream(run_id=run.id, stream=root) for root in roots])
     quarantine.take_up(conn, run.id, run.integration_id, retries=retries)
     return True
 
@@ -192,14 +245,16 @@ def delay(conn: Connection, run: RunRecord, *, until: datetime | timedelta, reas
     )
 
 
-def wait_for_provider(conn: Connection, run: RunRecord, *, until: datetime, reason: str, planned: bool) -> None:
-    """Let an integration run wait for a limit of its provider; one that has not got on for two weeks ends instead.
+def wait_for_provider(
+    conn: Connection, run: RunRecord, *, until: datetime | timedelta, reason: str, failed: bool = False
+) -> None:
+    """Let an integration run wait for its provider; one that has not got on for two weeks ends instead.
 
-    `planned` says whether its streams are queued, so that something may have been read.
+    `failed` says that the provider did not ask for the wait: it refuses, or does not answer.
     """
     idle = _idle_for(conn, run)
     if idle <= LONGEST_STANDSTILL:
-        delay(conn, run, until=until, reason=reason)
+        delay(conn, run, until=until, reason=reason, failed=failed)
         return
     told = f"{reason} Nothing could be read for {idle.days} days, so this is no longer waited for."
     fail(
@@ -207,7 +262,6 @@ def wait_for_provider(conn: Connection, run: RunRecord, *, until: datetime, reas
         run,
         f"{told} See whether the limit is that of another user of these credentials; "
         f"`crowd-pipelines continue-run -r {run.id}` goes on where it ended.",
-        read_mostly=planned,
     )
 
 
@@ -219,10 +273,10 @@ def _idle_for(conn: Connection, run: RunRecord) -> timedelta:
     return timedelta(seconds=(now - then).total_seconds())
 
 
-def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = False) -> bool:
+def fail(conn: Connection, run: RunRecord, error: str) -> bool:
     """End an integration run in error; nothing overwrites that. Returns whether it was this worker's to end.
 
-    `read_mostly`: only some streams failed, so checks may go on; they find what is missing by its watermarks.
+    What it leaves unread belongs to the next one; see `plan` and `begin`.
     """
     hold(conn, [run.integration_id])
     ended = conn.execute(
@@ -234,20 +288,16 @@ def fail(conn: Connection, run: RunRecord, error: str, *, read_mostly: bool = Fa
         conn.execute(
             update(integrations)
             .where(integrations.c.id == run.integration_id)
-            .values(
-                status=IntegrationStatus.ERROR,
-                error=error,
-                onboarded_at=func.coalesce(integrations.c.onboarded_at, func.now())
-                if read_mostly
-                else integrations.c.onboarded_at,
-                updated_at=func.now(),
-            )
+            .values(status=IntegrationStatus.ERROR, error=error, updated_at=func.now())
         )
     return bool(ended.rowcount)
 
 
 def finish(conn: Connection, run: RunRecord) -> bool:
-    """End an integration run well: it was planned, and all its streams ended. Returns whether that was so."""
+    """End an integration run well: it was planned, and all its streams ended. Returns whether that was so.
+
+    The integration is onboarded by that, unless something failed that is owed still.
+    """
     hold(conn, [run.integration_id])
     unfinished = select(queue.c.id).where(
         queue.c.run_id == run.id,
@@ -258,19 +308,22 @@ def finish(conn: Connection, run: RunRecord) -> bool:
         .where(table.c.streams_planned_at.is_not(None), ~unfinished.exists())
         .values(state=RunState.PROCESSED, processed_at=func.now(), delayed_until=None, updated_at=func.now())
     )
-    if ended.rowcount:
-        conn.execute(
-            update(integrations)
-            .where(integrations.c.id == run.integration_id)
-            .values(
-                status=IntegrationStatus.DONE,
-                error=None,
-                credentials_rejected_at=None,
-                onboarded_at=func.coalesce(integrations.c.onboarded_at, func.now()),
-                updated_at=func.now(),
-            )
-        )
-    return bool(ended.rowcount)
+    if not ended.rowcount:
+        return False
+    if run.onboarding:
+        owed.forget_older(conn, run.integration_id, run.created_at)
+    onboarded: dict[str, Any] = {"status": IntegrationStatus.DONE}
+    if owed.has_failures(conn, run.integration_id):
+        was = integrations.c.onboarded_at.is_not(None)
+        onboarded = {"status": case((was, IntegrationStatus.DONE), else_=IntegrationStatus.IN_PROGRESS)}
+    else:
+        onboarded["onboarded_at"] = func.coalesce(integrations.c.onboarded_at, func.now())
+    conn.execute(
+        update(integrations)
+        .where(integrations.c.id == run.integration_id)
+        .values(error=None, credentials_rejected_at=None, credential_refusals=0, updated_at=func.now(), **onboarded)
+    )
+    return True
 
 
 def next_due(conn: Connection, run_id: UUID) -> datetime | None:

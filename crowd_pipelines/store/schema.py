@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from crowd_pipelines.model.records import TimestampSource
-from crowd_pipelines.model.states import IntegrationStatus, RunState, StreamState
+from crowd_pipelines.model.states import IntegrationStatus, OwedKind, RunState, StreamState
 
 metadata = MetaData(
     naming_convention={
@@ -115,6 +115,7 @@ integrations = Table(
     _now("created_at"),
     _now("updated_at"),
     _moment("disconnected_at"),
+    _count("credential_refusals"),
     UniqueConstraint("tenant_id", "platform", "name"),
     _one_of("status", IntegrationStatus),
     Index(
@@ -183,13 +184,42 @@ integration_streams = Table(
     _now("created_at"),
     _now("updated_at"),
     _count("left_out"),
+    Column("whole", Boolean, nullable=False, server_default=text("false")),
+    _count("unread"),
+    Column("uncollected", JSONB),
     UniqueConstraint("run_id", "key"),
     _one_of("state", StreamState),
-    CheckConstraint("(state IN ('processed', 'skipped')) = (processed_at IS NOT NULL)", name="ended"),
-    CheckConstraint("state IN ('processed', 'skipped', 'error') OR due_at IS NOT NULL", name="claimable"),
-    CheckConstraint("state NOT IN ('processed', 'skipped') OR due_at IS NULL", name="over"),
+    CheckConstraint("(state IN ('processed', 'skipped', 'owed')) = (processed_at IS NOT NULL)", name="ended"),
+    CheckConstraint("state IN ('processed', 'skipped', 'owed', 'error') OR due_at IS NOT NULL", name="claimable"),
+    CheckConstraint("state NOT IN ('processed', 'skipped', 'owed') OR due_at IS NULL", name="over"),
     Index("ix_integration_streams_due", "run_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("ix_integration_streams_root", "root_id", postgresql_where=text("due_at IS NOT NULL")),
+)
+
+owed_reads = Table(
+    "owed_reads",
+    metadata,
+    _id(),
+    _owned_by("tenants"),
+    _owned_by("integrations"),
+    _text("kind"),
+    _text("place"),
+    _text("permission", default=""),
+    _text("label"),
+    _text("reason"),
+    _text("stream_name"),
+    _text("stream_label"),
+    _json("stream_metadata"),
+    _text("stream_key"),
+    Column("whole", Boolean, nullable=False),
+    Column("place_stream", JSONB),
+    _count("attempts"),
+    Column("due_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
+    _now("created_at"),
+    _now("updated_at"),
+    UniqueConstraint("integration_id", "place", "permission"),
+    _one_of("kind", OwedKind),
+    Index("ix_owed_reads_stream", "integration_id", "stream_key"),
 )
 
 members = Table(

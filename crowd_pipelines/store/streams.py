@@ -1,11 +1,11 @@
 """The queue: rows of `integration_streams`, leased, fenced by an epoch, and ended together with their page."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, case, func, literal, or_, select, update
+from sqlalchemy import BigInteger, Connection, RowMapping, case, cast, exists, func, literal, or_, select, true, update
 
 from crowd_pipelines import failpoints
 from crowd_pipelines.model.states import StreamState
@@ -38,6 +38,9 @@ class ClaimedStream:
     reread: bool = False
     """Read again for records in quarantine: it leads to no next page and moves no watermark."""
 
+    whole: bool = False
+    """Read as an onboarding reads, whatever its integration run is; so is everything that descends from it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewStream:
@@ -65,6 +68,8 @@ class Ending:
     activities: int = 0
     members: int = 0
     quarantined: int = 0
+    unread: int = 0
+    uncollected: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,8 @@ class Lineage:
     members: int
     quarantined: int
     left_out: int = 0
+    owed: int = 0
+    unread: int = 0
 
 
 def add(conn: Connection, streams: Iterable[NewStream]) -> int:
@@ -116,11 +123,11 @@ def circles(conn: Connection, leads: Mapping[UUID, Stream]) -> set[UUID]:
     return set(conn.scalars(query("streams_circles"), {"leads": encode(rows)}))
 
 
-def take_up(conn: Connection, run_id: UUID, integration_id: UUID, kinds: Sequence[str], *, retries: int) -> None:
-    """Queue streams of these kinds that failed for good in the integration run before, with `retries` behind them."""
-    if kinds:
-        arguments = {"run_id": run_id, "integration_id": integration_id, "kinds": list(kinds), "retries": retries}
-        conn.execute(query("streams_take_up"), {**arguments, "most_crashes": MAX_CRASHES})
+def take_up(conn: Connection, run_id: UUID, integration_id: UUID, *, retries: int) -> None:
+    """Queue what the integration run before left unread; what failed for good there has `retries` behind it."""
+    arguments = {"run_id": run_id, "integration_id": integration_id, "retries": retries}
+    conn.execute(query("owed_plan"), arguments)
+    conn.execute(query("streams_take_up"), {**arguments, "most_crashes": MAX_CRASHES})
 
 
 @failpoints.step("claim")
@@ -226,12 +233,60 @@ def failures(conn: Connection, run_id: UUID, *, limit: int = 5) -> list[tuple[st
     return [(label, error or "no reason given") for label, error in rows]
 
 
+def was_read(conn: Connection, run_id: UUID) -> bool:
+    """Tell whether any page of an integration run was read."""
+    return bool(conn.scalar(select(exists().where(table.c.run_id == run_id, table.c.state == StreamState.PROCESSED))))
+
+
+def owed_reasons(conn: Connection, run_id: UUID, *, limit: int = 3) -> list[str]:
+    """Return why the first streams of an integration run that are owed could not be read."""
+    rows = conn.scalars(
+        select(table.c.error)
+        .where(table.c.run_id == run_id, table.c.state == StreamState.OWED)
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return list(dict.fromkeys(reason or "no reason given" for reason in rows))
+
+
+def last_trouble(conn: Connection, run_id: UUID) -> tuple[str, str, int] | None:
+    """Return label and error of the stream that failed last and waits for another try, and how many do."""
+    waiting = (table.c.run_id == run_id, table.c.state == StreamState.ERROR, table.c.due_at.is_not(None))
+    row = conn.execute(
+        select(table.c.label, table.c.error, func.count().over())
+        .where(*waiting)
+        .order_by(table.c.updated_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return (row[0], row[1] or "no reason given", row[2]) if row else None
+
+
+def uncollected(conn: Connection, run_id: UUID) -> dict[str, int]:
+    """Return how many records carry text that is stored nowhere, by their kind."""
+    kinds = func.jsonb_each_text(table.c.uncollected).table_valued("key", "value")
+    rows = conn.execute(
+        select(kinds.c.key, func.sum(cast(kinds.c.value, BigInteger)))
+        .select_from(table.join(kinds, true()))
+        .where(table.c.run_id == run_id, table.c.uncollected.is_not(None))
+        .group_by(kinds.c.key)
+    )
+    return {kind: int(count) for kind, count in rows}
+
+
 def revive(conn: Connection, run_id: UUID) -> int:
-    """Make every failed or waiting stream of an integration run claimable now, with fresh attempts."""
+    """Make every failed, owed or waiting stream of an integration run claimable now, with fresh attempts."""
+    again = [StreamState.PENDING, StreamState.ERROR, StreamState.OWED]
     revived = conn.execute(
         update(table)
-        .where(table.c.run_id == run_id, table.c.state.in_([StreamState.PENDING, StreamState.ERROR]))
-        .values(state=StreamState.PENDING, due_at=func.now(), retries=0, crashes=0, updated_at=func.now())
+        .where(table.c.run_id == run_id, table.c.state.in_(again))
+        .values(
+            state=StreamState.PENDING,
+            due_at=func.now(),
+            processed_at=None,
+            retries=0,
+            crashes=0,
+            updated_at=func.now(),
+        )
     )
     return revived.rowcount
 
@@ -248,6 +303,7 @@ def _new_row(position: int, new: NewStream) -> dict[str, Any]:
         "metadata": stream.parameters,
         "key": stream.key,
         "fresh_for": stream.fresh_for.total_seconds() if stream.fresh_for else 0,
+        "whole": bool(parent and parent.whole),
     }
 
 
@@ -264,4 +320,6 @@ def _ending_row(ending: Ending) -> dict[str, Any]:
         "activities": ending.activities,
         "members": ending.members,
         "quarantined": ending.quarantined,
+        "unread": ending.unread,
+        "uncollected": dict(ending.uncollected) or None,
     }

@@ -1,13 +1,14 @@
 -- Queue streams that a page (or the plan) gave. The same stream twice in an integration run is one; a stream that
 -- is a cached lookup is left out while the tenant's last look is fresh.
-INSERT INTO integration_streams (id, run_id, parent_id, root_id, name, label, metadata, key)
+INSERT INTO integration_streams (id, run_id, parent_id, root_id, name, label, metadata, key, whole)
 SELECT fresh.id, wanted.run_id, wanted.parent_id, COALESCE(wanted.root_id, fresh.id),
-       wanted.name, wanted.label, wanted.metadata, wanted.key
+       wanted.name, wanted.label, wanted.metadata, wanted.key,
+       wanted.whole
 FROM (
     SELECT given.*
     FROM jsonb_to_recordset(CAST(:streams AS jsonb)) AS given(
         position int, run_id uuid, parent_id uuid, root_id uuid, name text, label text, metadata jsonb, key text,
-        fresh_for float
+        fresh_for float, whole boolean
     )
     JOIN integration_runs AS run ON run.id = given.run_id
     JOIN integrations AS integration ON integration.id = run.integration_id

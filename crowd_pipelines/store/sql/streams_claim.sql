@@ -27,4 +27,4 @@ SET state = 'processing',
 FROM due
 WHERE stream.id = due.id
 RETURNING stream.id, stream.run_id, stream.root_id, stream.name, stream.label, stream.metadata, stream.key,
-          stream.retries, stream.crashes, stream.lease_epoch, stream.reread
+          stream.retries, stream.crashes, stream.lease_epoch, stream.reread, stream.whole
