@@ -126,7 +126,7 @@ class Lifecycle:
             if run.state is not RunState.PROCESSING:
                 continue
             if canceled:
-                self._write(runs.fail, run, "canceled in Dagster; `crowd-pipelines continue-run -r` goes on with it")
+                self._write(runs.cancel, run)
             else:
                 self._delay(run, _AT_ONCE, "the worker was stopped")
 
@@ -263,7 +263,7 @@ class Lifecycle:
         def write(conn: Connection) -> None:
             failure = _failure_of(conn, run, summary)
             if runs.fail(conn, run, failure) if failure else runs.finish(conn, run):
-                state = {**patch.state, **_told(conn, run, patch)}
+                state = {**patch.state, **_told(conn, work, patch)}
                 integrations.patch(conn, run.integration_id, settings=patch.settings, state=state)
 
         transact(self.engine, write)
@@ -360,11 +360,11 @@ def _failure_of(conn: Connection, run: RunRecord, summary: RunSummary) -> str | 
     return None
 
 
-def _told(conn: Connection, run: RunRecord, patch: Patch) -> dict[str, Any]:
+def _told(conn: Connection, work: RunWork, patch: Patch) -> dict[str, Any]:
     """Return what the integration's state says to the user: notices, and records whose text is stored nowhere."""
     told: dict[str, Any] = {} if patch.notices is None else {"notices": list(patch.notices)}
-    uncollected = streams.uncollected(conn, run.id)
-    if uncollected or run.onboarding:
+    uncollected = streams.uncollected(conn, work.run.id)
+    if uncollected or (work.run.onboarding and "uncollected" in work.context.state):
         told["uncollected"] = uncollected
     return told
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from crowd_pipelines.model.states import RunState
@@ -380,27 +380,38 @@ def reject_credentials(conn: Connection, integration_id: UUID) -> None:
 
 
 def _checkable() -> ColumnElement[bool]:
-    """Tell what is checked: what is onboarded, what has only failures left of its onboarding, and rejected rarely."""
-    rejected = table.c.credentials_rejected_at.is_not(None)
-    wait = case((table.c.credential_refusals <= _REFUSALS_BEFORE_DAYS, _AN_HOUR), else_=_A_DAY)
-    asked_again = table.c.last_check_at <= func.now() - wait
+    """Tell what is checked: what is onboarded or has tried all of it; once a day what an onboarding could not go on
+    with; and after an hour, then once a day, what has credentials that are refused."""
+    hourly = table.c.last_check_at <= func.now() - _AN_HOUR
+    daily = table.c.last_check_at <= func.now() - _A_DAY
+    often_refused = table.c.credential_refusals > _REFUSALS_BEFORE_DAYS
+    onboarded = table.c.onboarded_at.is_not(None)
     return and_(
         table.c.disconnected_at.is_(None),
-        or_(table.c.onboarded_at.is_not(None), rejected, _has_tried_everything()),
-        or_(~rejected, asked_again),
+        case(
+            (table.c.credentials_rejected_at.is_not(None), and_(hourly, or_(~often_refused, daily))),
+            (or_(onboarded, _onboarding_ended(tried_everything=True)), true()),
+            else_=and_(daily, _onboarding_ended(tried_everything=False)),
+        ),
     )
 
 
-def _has_tried_everything() -> ColumnElement[bool]:
-    """Tell whether an onboarding ended without a stream that nobody came to: what failed in it is owed."""
-    onboarding = integration_runs.alias()
-    left = exists().where(integration_streams.c.run_id == onboarding.c.id, integration_streams.c.due_at.is_not(None))
+def _onboarding_ended(*, tried_everything: bool) -> ColumnElement[bool]:
+    """Tell whether the last onboarding ended: with every stream tried, or because nobody could go on with it then.
+
+    One that a person canceled is not gone on with.
+    """
+    run, later = integration_runs.alias(), integration_runs.alias()
+    left = exists().where(integration_streams.c.run_id == run.c.id, integration_streams.c.due_at.is_not(None))
+    tried = and_(run.c.streams_planned_at.is_not(None), ~left)
     return exists().where(
-        onboarding.c.integration_id == table.c.id,
-        onboarding.c.onboarding,
-        onboarding.c.processed_at.is_not(None),
-        onboarding.c.streams_planned_at.is_not(None),
-        ~left,
+        run.c.integration_id == table.c.id,
+        run.c.onboarding,
+        run.c.processed_at.is_not(None),
+        tried if tried_everything else ~run.c.canceled,
+        ~exists().where(
+            later.c.integration_id == table.c.id, later.c.onboarding, later.c.created_at > run.c.created_at
+        ),
     )
 
 

@@ -293,6 +293,14 @@ def fail(conn: Connection, run: RunRecord, error: str) -> bool:
     return bool(ended.rowcount)
 
 
+def cancel(conn: Connection, run: RunRecord) -> bool:
+    """End an integration run because a person wants it to end: nothing goes on with it by itself."""
+    if not fail(conn, run, "canceled in Dagster; `crowd-pipelines continue-run -r` goes on with it"):
+        return False
+    conn.execute(update(table).where(table.c.id == run.id).values(canceled=True))
+    return True
+
+
 def finish(conn: Connection, run: RunRecord) -> bool:
     """End an integration run well: it was planned, and all its streams ended. Returns whether that was so.
 
@@ -351,6 +359,7 @@ def reopen(conn: Connection, run_id: UUID) -> bool:
                 delay_reason="continued by hand",
                 processed_at=None,
                 error=None,
+                canceled=False,
                 # Whoever continues it by hand wants it to be waited for anew.
                 streams_planned_at=case((table.c.streams_planned_at.is_not(None), func.now())),
                 updated_at=func.now(),

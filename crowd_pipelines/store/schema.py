@@ -148,6 +148,7 @@ integration_runs = Table(
     _moment("leased_until"),
     _now("created_at"),
     _now("updated_at"),
+    Column("canceled", Boolean, nullable=False, server_default=text("false")),
     _one_of("state", RunState),
     CheckConstraint("(state IN ('processed', 'error')) = (processed_at IS NOT NULL)", name="ended"),
     CheckConstraint("state <> 'processed' OR (streams_planned_at IS NOT NULL AND error IS NULL)", name="truth"),

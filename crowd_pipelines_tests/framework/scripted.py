@@ -57,6 +57,7 @@ class Script:
     steps: dict[str, Step | list[Step]] = field(default_factory=dict)
     preprocessed: Json | Exception = field(default_factory=dict)
     patch: Patch | Exception = field(default_factory=Patch)
+    credentials: Exception | None = None
     asked: list[str] = field(default_factory=list)
     contexts: list[RunContext[Any, Any]] = field(default_factory=list)
     summaries: list[RunSummary] = field(default_factory=list)
@@ -88,13 +89,6 @@ def answered(answer: Any) -> Any:
     return answer
 
 
-class OwedStream(PageStream):
-    """A page that only its own stream leads to."""
-
-    kind: Literal["owed"] = "owed"
-    owed = True
-
-
 class TownSettings(BaseModel):
     """Any keys, and one that has to be a number."""
 
@@ -116,7 +110,7 @@ class TownIntegration(Integration[TownSettings, TownCredentials, Script]):
     api_url = "https://town.example"
     settings_type = TownSettings
     credentials_type = TownCredentials
-    stream_types = (PageStream, OwedStream)
+    stream_types = (PageStream,)
     activity_types: ClassVar[tuple[ActivityType, ...]] = (SAID,)
     member_attributes: ClassVar[tuple[MemberAttribute, ...]] = (MemberAttribute(name="bio", label="Bio"),)
     ticks_between_checks = 20
@@ -129,7 +123,7 @@ class TownIntegration(Integration[TownSettings, TownCredentials, Script]):
         return self._script
 
     def check_credentials(self, api: Script, settings: TownSettings) -> None:
-        """Nothing to check."""
+        api.tell("check_credentials", api.credentials)
 
     def preprocess(self, run: RunContext[TownSettings, Script]) -> Json:
         result: Json = run.api.tell("preprocess", run.api.preprocessed)

@@ -59,6 +59,7 @@ def test_an_onboarding_that_is_open_already_is_continued(town: Town) -> None:
 
 
 def test_an_onboarding_waits_for_the_end_of_an_open_check(town: Town) -> None:
+    town.tenant.execute("UPDATE integrations SET onboarded_at = now()")
     town.open(onboarding=False)
     started = town.processor().onboard([town.tenant.integration_id])
     assert started.run_ids == ()

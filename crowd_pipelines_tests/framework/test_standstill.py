@@ -41,8 +41,21 @@ def test_after_two_weeks_without_a_page_it_ends_and_says_how_to_go_on(refusing: 
     assert run.state is RunState.ERROR
     assert (run.error or "").startswith("429: come back later. Nothing could be read for 15 days")
     assert f"continue-run -r {run.id}" in (run.error or "")
-    row = refusing.tenant.row("SELECT status, onboarded_at IS NOT NULL AS checks_go_on FROM integrations")
-    assert row == {"status": "error", "checks_go_on": True}
+    row = refusing.tenant.row("SELECT status, onboarded_at FROM integrations")
+    assert row == {"status": "error", "onboarded_at": None}
+
+
+def test_a_day_later_a_check_goes_on_with_the_onboarding_that_was_no_longer_waited_for(refusing: Town) -> None:
+    run = refused_after(refusing, 15)
+    processor, ours = refusing.processor(), refusing.tenant.integration_id
+    refusing.tenant.execute("UPDATE integrations SET last_check_at = now() - interval '23 hours'")
+    assert processor.process_tick("town").due == ()
+    refusing.tenant.execute("UPDATE integrations SET last_check_at = now() - interval '25 hours'")
+    assert processor.process_tick("town").due == (ours,)
+    refusing.script.steps = {}
+    again = refusing.check()
+    assert (again.id, again.onboarding, again.state) == (run.id, True, RunState.PROCESSED)
+    assert refusing.tenant.value("SELECT onboarded_at FROM integrations") is not None
 
 
 def test_until_then_it_waits(refusing: Town) -> None:

@@ -166,6 +166,7 @@ def test_a_run_that_was_never_taken_is_found_after_a_while(tenant: Tenant) -> No
 def test_many_onboardings_that_wait_do_not_hide_a_check(engine: Engine) -> None:
     def waits(name: str, *, onboarding: bool, minutes: int) -> UUID:
         tenant = Tenant.connect(engine, name=name)
+        tenant.execute("UPDATE integrations SET onboarded_at = now()")
         run = tenant.run(onboarding=onboarding)
         since = f"interval '{minutes} min'"
         tenant.execute(
@@ -260,7 +261,7 @@ def test_a_run_in_a_workers_hands_is_not_reopened(tenant: Tenant) -> None:
 def test_a_run_is_not_reopened_beside_another_open_one(tenant: Tenant) -> None:
     old = tenant.run()
     fail(tenant, old)
-    begin(tenant)
+    begin(tenant, onboarding=True)
     with pytest.raises(RunIsOpen, match=str(old.id)):
         reopen(tenant, old)
 

@@ -30,6 +30,7 @@ $$
 
 ADD_COLUMNS = """
             ALTER TABLE integrations ADD COLUMN credential_refusals integer DEFAULT 0 NOT NULL;
+            ALTER TABLE integration_runs ADD COLUMN canceled boolean DEFAULT false NOT NULL;
             ALTER TABLE integration_streams
                 ADD COLUMN whole boolean DEFAULT false NOT NULL,
                 ADD COLUMN unread integer DEFAULT 0 NOT NULL,
@@ -38,10 +39,19 @@ ADD_COLUMNS = """
 
 DROP_COLUMNS = """
             ALTER TABLE integrations DROP COLUMN credential_refusals;
+            ALTER TABLE integration_runs DROP COLUMN canceled;
             ALTER TABLE integration_streams
                 DROP COLUMN whole,
                 DROP COLUMN unread,
                 DROP COLUMN uncollected;
+"""
+
+VALIDATE = """
+    ALTER TABLE integration_streams
+        VALIDATE CONSTRAINT ck_integration_streams_state_known,
+        VALIDATE CONSTRAINT ck_integration_streams_ended,
+        VALIDATE CONSTRAINT ck_integration_streams_claimable,
+        VALIDATE CONSTRAINT ck_integration_streams_over
 """
 
 
@@ -64,8 +74,7 @@ def _replace(conditions: dict[str, str]) -> None:
         for name, rule in conditions.items()
     )
     op.execute(PATIENTLY.format(statements=changes))
-    for name in conditions:
-        op.execute(f"ALTER TABLE integration_streams VALIDATE CONSTRAINT {name}")
+    op.execute(VALIDATE)
 
 
 def upgrade() -> None:
