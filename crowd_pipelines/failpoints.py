@@ -44,7 +44,14 @@ STEPS: Mapping[str, Sequence[str]] = {
     "take": ("update_integration_runs", "select_integration_runs"),
     "claim": ("streams_claim",),
     "preprocess": ("update_integration_runs",),
-    "plan": ("update_integration_runs", "owed_plan", "streams_take_up", "streams_add", "quarantine_take_up"),
+    "plan": (
+        "update_integration_runs",
+        "owed_plan",
+        "streams_take_up",
+        "streams_add",
+        "update_integration_streams",
+        "quarantine_take_up",
+    ),
     "page": (
         "integrations_hold",
         "streams_circles",

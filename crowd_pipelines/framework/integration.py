@@ -87,12 +87,14 @@ class Place:
     """Where a stream reads: a repository, a channel, a list.
 
     `key` is stable within the integration, `label` what people call it. `stream` reads the whole place from the start;
-    where the credentials turn out not to reach the place, this is what is owed.
+    where the credentials turn out not to reach the place, this is what is owed. `itself` says that the stream that was
+    asked about is a page of the place, and not of something below it.
     """
 
     key: str
     label: str
     stream: Stream
+    itself: bool = False
 
 
 class MemberReader(Protocol):
@@ -260,8 +262,9 @@ class Integration(ABC, Generic[SettingsT, CredentialsT, ApiT]):
     def place_of(self, stream: Any) -> Place | None:  # noqa: ARG002  for those who need it
         """Return the place that a stream reads; None where each stream is a place of its own.
 
-        A stream equal to its place's own is the place. That it is "not found" is no proof that it is gone, so it is
-        owed. A stream below it is gone only while the place still answers.
+        A stream equal to its place's own is the place, and so is one of which the place says `itself`: a further page.
+        That it is "not found" is no proof that it is gone, so it is owed. A stream below it is gone only while the
+        place still answers.
         """
         return None
 

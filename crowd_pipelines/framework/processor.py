@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from crowd_pipelines.framework.lifecycle import Lifecycle
-from crowd_pipelines.store import integrations, runs
+from crowd_pipelines.store import integrations, owed, runs
 from crowd_pipelines.store.database import BRIEF_PATIENCE_SECONDS, current_time, transact
 from crowd_pipelines.store.runs import RunRecord
 
@@ -100,7 +100,12 @@ class IntegrationProcessor:
         return started
 
     def check(self, integration_ids: Sequence[UUID], *, not_checked_since: datetime | None = None) -> Started:
-        """Open checks and take them; integrations that are being read already are passed over."""
+        """Open checks and take them; integrations that are being read already are passed over.
+
+        What no tick asks for, a person does: then everything that is owed is tried, whenever it would be due.
+        """
+        if not_checked_since is None:
+            transact(self._engine, lambda conn: owed.expedite(conn, integration_ids))
         opened = self.process_check(integration_ids, not_checked_since=not_checked_since)
         others = len(integration_ids) - len(opened)
         reason = f"{others} integrations are being read already, or were checked since this check was asked for"

@@ -45,7 +45,7 @@ def meaning_of_gone(work: "RunWork", stream: Stream, gone: Gone, *, is_root: boo
     place = work.integration.place_of(stream)
     if place is None:
         return _unseen(gone) if is_root else gone
-    if place.stream.key == stream.key or place.stream.kind == stream.kind:
+    if place.itself or place.stream.key == stream.key:
         return _unseen(gone)
     try:
         work.integration.confirm_place(stream, work.context)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, exists, func, select, update
 from crowd_pipelines.model.states import OwedKind
 from crowd_pipelines.model.streams import Stream
 from crowd_pipelines.store.database import encode, query
+from crowd_pipelines.store.schema import integration_streams as queue
 from crowd_pipelines.store.schema import owed_reads as table
 
 MAX_LABEL = 300
@@ -76,6 +77,14 @@ def settle(conn: Connection, reads: Iterable[StreamRead]) -> None:
     rows = [{**read._asdict(), "integration_id": str(read.integration_id)} for read in reads]
     if rows:
         conn.execute(query("owed_settle"), {"reads": encode(rows)})
+
+
+def try_once(conn: Connection, run_id: UUID, integration_id: UUID, *, retries: int) -> None:
+    """Give planned streams that kept failing before one try each: they have `retries` behind them."""
+    failing = select(table.c.stream_key).where(
+        table.c.integration_id == integration_id, table.c.kind == OwedKind.FAILURE
+    )
+    conn.execute(update(queue).where(queue.c.run_id == run_id, queue.c.key.in_(failing)).values(retries=retries))
 
 
 def forget_older(conn: Connection, integration_id: UUID, moment: datetime) -> None:

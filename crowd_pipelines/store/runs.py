@@ -222,6 +222,9 @@ def plan(conn: Connection, run: RunRecord, roots: Sequence[Stream], *, retries: 
         # Before the roots: the same stream twice is one, and the one that is to be read whole counts.
         streams.take_up(conn, run.id, run.integration_id, retries=retries)
     streams.add(conn, [streams.NewStream(run_id=run.id, stream=root) for root in roots])
+    if not run.onboarding:
+        # What is owed and not due may be a root of the check: it must not make every check wait for it.
+        owed.try_once(conn, run.id, run.integration_id, retries=retries)
     quarantine.take_up(conn, run.id, run.integration_id, retries=retries)
     return True
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
+from crowd_pipelines.framework import refusals
 from crowd_pipelines.store import database
 from crowd_pipelines_tests.framework.scripted import Script, Town
 from crowd_pipelines_tests.store.tenant import Tenant
@@ -30,3 +31,8 @@ def script() -> Script:
 @pytest.fixture
 def town(tenant: Tenant, script: Script) -> Town:
     return Town.of(tenant, script)
+
+
+@pytest.fixture(autouse=True)
+def _no_second_look_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "SECOND_LOOK_SECONDS", 0)
