@@ -19,7 +19,7 @@ from crowd_pipelines.framework.integration import Integration
 from crowd_pipelines.http import ProviderError
 from crowd_pipelines.http.redaction import secret_fields
 from crowd_pipelines.model.secrets import Secret, hidden
-from crowd_pipelines.store import integrations
+from crowd_pipelines.store import integrations, owed
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord
 
@@ -72,6 +72,8 @@ def list_integrations(*, as_json: JsonOption = False) -> None:
     """List the connected places and how they are doing."""
     with session() as current:
         found = transact(current.engine, lambda conn: integrations.find(conn, disconnected=True))
+        ids = [one.id for one in found]
+        debts = transact(current.engine, lambda conn: owed.sentences(conn, ids))
     rows = [
         {
             "id": str(one.id),
@@ -86,11 +88,12 @@ def list_integrations(*, as_json: JsonOption = False) -> None:
         for one in found
     ]
     if as_json:
-        print_json([{**row, "notices": one.notices} for row, one in zip(rows, found, strict=True)])
+        told = [{"notices": one.notices, "owed": debts[one.id]} for one in found]
+        print_json([{**row, **more} for row, more in zip(rows, told, strict=True)])
         return
     print_table("Integrations", rows, empty="nothing is connected yet; see `crowd-pipelines connect --help`")
     for one in found:
-        for notice in one.notices:
+        for notice in (*one.notices, *debts[one.id]):
             tell(f"{one.name} ({one.platform}): {notice}")
 
 

@@ -47,11 +47,11 @@ def continue_run(
     run: Annotated[str, typer.Option("--run", "-r", help="The id of an integration run.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a stuck or failed integration run: its pending and failed streams, at once and with new attempts."""
+    """Go on with a stuck or failed integration run: its pending, failed and owed streams, with new attempts."""
     with session() as current:
         (run_id,) = _one(run)
         record = current.run(run_id)
-        if record.state is RunState.PROCESSED:
+        if record.state is RunState.PROCESSED and not _owes(current, run_id):
             raise CommandError(
                 f"integration run {run_id} is over and nothing of it failed; a new one starts with "
                 f"crowd-pipelines process-integration -i {record.integration_id}"
@@ -156,6 +156,10 @@ def _report(current: Session, ids: Sequence[UUID], errors: Sequence[str | None],
         raise typer.Exit(1)
     if any(str(row["state"]).startswith("delayed") for row in rows):
         tell("What is delayed goes on by itself when Dagster's daemon runs (`crowd-pipelines up`).")
+
+
+def _owes(current: Session, run_id: UUID) -> bool:
+    return bool(transact(current.engine, lambda conn: streams.owed_reasons(conn, run_id)))
 
 
 def _one(text: str) -> tuple[UUID]:

@@ -10,7 +10,18 @@ from crowd_pipelines.model.states import RunState
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines.store.streams import Lineage
 
-_COUNTS = ("activities", "members", "streams", "skipped", "failed", "quarantined", "left_out", "requests")
+_COUNTS = (
+    "activities",
+    "members",
+    "streams",
+    "skipped",
+    "owed",
+    "failed",
+    "quarantined",
+    "unread",
+    "left_out",
+    "requests",
+)
 
 
 def tags_of(runs: Sequence[RunRecord]) -> dict[str, str]:

@@ -192,7 +192,8 @@ def _write_members(
         who = resolved.get((member.platform, member.key))
         # Someone who says much looks the same each time.
         if who and last.get((who.member_id, member.platform)) != member:
-            rows[who.member_id] = member_store.merge(rows[who.member_id], member, priority)
+            row = rows[who.member_id]
+            rows[who.member_id] = member_store.merge(row, member, priority, former_name=who.former_name)
             belonging += [(who.member_id, member.platform, org) for org in member.organizations]
             last[who.member_id, member.platform] = member
     for change in changes:

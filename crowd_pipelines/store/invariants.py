@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from crowd_pipelines.store import schema_rules
+from crowd_pipelines.store import schema_rules, streams
 from crowd_pipelines.store.schema import OPEN_RUN
 
 EXAMPLES = 5
@@ -92,6 +92,21 @@ def _secrets_in(table: str, *columns: str, key: str = "id") -> str:
         f"SELECT concat('{table} ', {key}, ': {column}') AS what FROM {table} WHERE {column}::text ~* '{_SECRET}'"
         for column in columns
     )
+
+
+_READ_AGAIN = (
+    "`crowd-pipelines process-integration -o -i INTEGRATION` reads everything again; rows that are there stay as they "
+    "are. On X each record that is read costs money, so there it is for you to decide."
+)
+
+# What a record of X costs when it is one's own, and when it is not (X's price list of 2026).
+_HARMED = """
+    concat('integration ', integration.id, ' (', integration.platform, ', ', integration.activity_count, ' activities',
+           CASE WHEN integration.platform = 'twitter' THEN concat(
+               ', reading them again costs about ', round(integration.activity_count * 0.001, 2), ' to ',
+               round(integration.activity_count * 0.005, 2), ' $'
+           ) END, ')')
+"""
 
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -207,17 +222,20 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         name="status-is-true",
         promise="I5",
-        meaning="An integration in progress is being onboarded, and one that is done did not end in error last.",
+        meaning="An integration in progress is being onboarded, or owes what failed in its onboarding, and one that is "
+        "done did not end in error last.",
         remedy="crowd-pipelines process-integration -o -i INTEGRATION onboards it again.",
         sql=f"""
             SELECT concat('integration ', id, ': ', status, CASE status
-                WHEN 'in_progress' THEN ', but no onboarding is open'
+                WHEN 'in_progress' THEN ', but no onboarding is open, and nothing that failed is owed'
                 ELSE ', but its last integration run ended in error' END) AS what
             FROM integrations AS integration
             WHERE disconnected_at IS NULL AND CASE status
                 WHEN 'in_progress' THEN NOT EXISTS (
                     SELECT FROM integration_runs
                     WHERE integration_id = integration.id AND onboarding AND {OPEN_RUN}
+                ) AND NOT EXISTS (
+                    SELECT FROM owed_reads WHERE integration_id = integration.id AND kind = 'failure'
                 )
                 WHEN 'done' THEN 'error' = (
                     SELECT state FROM integration_runs
@@ -225,6 +243,114 @@ INVARIANTS: tuple[Invariant, ...] = (
                     ORDER BY processed_at DESC LIMIT 1
                 )
             END
+        """,
+    ),
+    Invariant(
+        name="what-a-run-left-is-read",
+        promise="I5",
+        meaning="What an integration run left unread is in the next one, or is owed: no check completes an onboarding "
+        "that never was.",
+        remedy=f"Version 0.1 forgot what a run had left. {_READ_AGAIN}",
+        sql=f"""
+            SELECT concat({_HARMED}, ': ', count(*), ' streams of integration run ', run.id,
+                          ' were never read') AS what
+            FROM integration_runs AS run
+            JOIN integrations AS integration ON integration.id = run.integration_id
+            JOIN integration_streams AS stream ON stream.run_id = run.id
+            WHERE run.state = 'error' AND integration.disconnected_at IS NULL AND NOT stream.reread
+              AND stream.state IN ('pending', 'processing', 'error') AND stream.crashes < {streams.MAX_CRASHES}
+              AND EXISTS (
+                SELECT FROM integration_runs AS later
+                WHERE later.integration_id = run.integration_id AND later.created_at > run.created_at
+                  AND later.streams_planned_at IS NOT NULL
+              )
+              AND NOT EXISTS (
+                SELECT FROM integration_runs AS later
+                WHERE later.integration_id = run.integration_id AND later.created_at > run.created_at
+                  AND later.streams_planned_at IS NOT NULL
+                  AND (later.onboarding OR EXISTS (
+                    SELECT FROM integration_streams AS again WHERE again.run_id = later.id AND again.key = stream.key
+                  ))
+              )
+            GROUP BY run.id, integration.id
+        """,
+        whole_tables=True,
+    ),
+    Invariant(
+        name="only-onboardings-onboard",
+        promise="I5",
+        meaning="An integration that counts as onboarded was onboarded: its last onboarding did not end with something "
+        "left to read.",
+        remedy=f"Version 0.1 let a check complete an onboarding that had ended in error. {_READ_AGAIN}",
+        sql=f"""
+            SELECT concat({_HARMED}, ': counts as onboarded, but onboarding ', last.id, ' ended in error with ',
+                          count(*), ' streams unread') AS what
+            FROM integrations AS integration
+            JOIN LATERAL (
+                SELECT id, created_at FROM integration_runs
+                WHERE integration_id = integration.id AND onboarding ORDER BY created_at DESC, id DESC LIMIT 1
+            ) AS last ON TRUE
+            JOIN integration_runs AS onboarding ON onboarding.id = last.id AND onboarding.state = 'error'
+            JOIN integration_streams AS stream ON stream.run_id = last.id
+            WHERE integration.onboarded_at IS NOT NULL AND integration.disconnected_at IS NULL
+              AND NOT stream.reread AND stream.state IN ('pending', 'processing', 'error')
+              AND stream.crashes < {streams.MAX_CRASHES}
+              AND EXISTS (
+                SELECT FROM integration_runs AS later
+                WHERE later.integration_id = integration.id AND later.created_at > last.created_at
+                  AND later.state = 'processed'
+              )
+              AND NOT EXISTS (
+                SELECT FROM integration_runs AS whole
+                WHERE whole.integration_id = integration.id AND whole.onboarding AND whole.state = 'processed'
+              )
+              AND NOT EXISTS (
+                SELECT FROM integration_streams AS again
+                JOIN integration_runs AS later ON later.id = again.run_id
+                WHERE later.integration_id = integration.id AND later.id <> last.id AND again.key = stream.key
+                  AND again.whole
+              )
+            GROUP BY integration.id, last.id
+        """,
+        whole_tables=True,
+    ),
+    Invariant(
+        name="what-is-skipped-is-gone",
+        promise="I5",
+        meaning="Only what is gone is skipped: a refusal for another reason is tried again, or owed.",
+        remedy=f"Version 0.1 skipped what was refused for reasons that it did not know. {_READ_AGAIN}",
+        sql=f"""
+            SELECT concat({_HARMED}, ': ', count(*), ' streams of integration run ', run.id,
+                          ' were refused, and skipped') AS what
+            FROM integration_runs AS run
+            JOIN integrations AS integration ON integration.id = run.integration_id
+            JOIN integration_streams AS stream ON stream.run_id = run.id
+            WHERE stream.state = 'skipped' AND NOT stream.reread AND integration.disconnected_at IS NULL
+              AND stream.error ~ 'answered (401|402|403|451) |refuses this to the credentials|lacks a permission'
+              AND NOT EXISTS (
+                SELECT FROM integration_runs AS later
+                WHERE later.integration_id = run.integration_id AND later.created_at > run.created_at
+                  AND later.onboarding AND later.state = 'processed'
+              )
+            GROUP BY run.id, integration.id
+        """,
+        whole_tables=True,
+    ),
+    Invariant(
+        name="what-is-owed-comes-due",
+        promise="I6",
+        meaning="What is owed is tried again: within a day and a half, unless nothing checks the integration.",
+        remedy="Is the platform's schedule on, and are the credentials accepted? `crowd-pipelines process-integration "
+        "-i INTEGRATION` tries it at once.",
+        sql="""
+            SELECT concat('integration ', owed.integration_id, ': ', count(*), ' owed reads are due since ',
+                          to_char(min(owed.due_at), 'MM-DD HH24:MI')) AS what
+            FROM owed_reads AS owed
+            JOIN integrations AS integration ON integration.id = owed.integration_id
+            WHERE owed.due_at < now() - interval '36 hours' AND integration.disconnected_at IS NULL
+              AND integration.credentials_rejected_at IS NULL
+              AND integration.last_check_at > owed.due_at + interval '1 hour'
+            GROUP BY owed.integration_id
         """,
     ),
     Invariant(
@@ -265,12 +391,14 @@ INVARIANTS: tuple[Invariant, ...] = (
             SELECT concat('stream ', child.id, ': ', CASE
                 WHEN child.parent_id IS NULL THEN 'neither a root nor anybody''s child'
                 WHEN parent.id IS NULL THEN 'its parent is missing'
-                WHEN parent.state NOT IN ('processed', 'skipped') THEN concat('its parent is ', parent.state)
+                WHEN parent.state NOT IN ('processed', 'skipped', 'owed', 'error')
+                THEN concat('its parent is ', parent.state)
                 ELSE 'its parent is of another lineage' END) AS what
             FROM integration_streams AS child
             LEFT JOIN integration_streams AS parent ON parent.id = child.parent_id
             WHERE CASE WHEN child.parent_id IS NULL THEN child.root_id <> child.id
-                ELSE parent.id IS NULL OR parent.state NOT IN ('processed', 'skipped')
+                -- A page that contradicts itself leads on, and is read again.
+                ELSE parent.id IS NULL OR parent.state NOT IN ('processed', 'skipped', 'owed', 'error')
                      OR (parent.run_id, parent.root_id) <> (child.run_id, child.root_id) END
         """,
         whole_tables=True,

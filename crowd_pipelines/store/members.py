@@ -32,10 +32,11 @@ class MemberRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """The member behind an identity, and whether this transaction added it."""
+    """The member behind an identity, whether this transaction added it, and the name it had, if that changed."""
 
     member_id: UUID
     added: bool
+    former_name: str | None = None
 
 
 def resolve(
@@ -50,10 +51,14 @@ def resolve(
     while missing := [_identity(member) for key, member in wanted.items() if key not in found]:
         arguments = {"tenant_id": tenant_id, "identities": encode(missing), "known_only": known_only}
         rows = conn.execute(query("identities_resolve"), arguments).all()
-        if any(row.renamed for row in rows):
+        if any(row.former_name for row in rows):
             conn.execute(query("identities_rename"), {"tenant_id": tenant_id, "identities": encode(missing)})
         for row in rows:
-            who = Resolved(member_id=row.member_id, added=row.added) if row.member_id else None
+            who = (
+                Resolved(member_id=row.member_id, added=row.added, former_name=row.former_name)
+                if row.member_id
+                else None
+            )
             found[row.platform, row.identity_key] = who
         if known_only:
             break
@@ -78,14 +83,16 @@ def write(conn: Connection, tenant_id: UUID, rows: Sequence[MemberRow]) -> None:
         conn.execute(query("members_write"), {"tenant_id": tenant_id, "members": encode(map(_row, portion))})
 
 
-def merge(known: MemberRow, seen: Member, priority: Sequence[str]) -> MemberRow:
+def merge(known: MemberRow, seen: Member, priority: Sequence[str], *, former_name: str | None = None) -> MemberRow:
     """Return `known` with what a page tells of the member. Pure: the same page twice gives the same row.
 
-    Attributes are kept per platform; "default" is the value of the first platform in `priority` that has one.
+    Attributes are kept per platform; "default" is the value of the first platform in `priority` that has one. The user
+    name stands in for somebody without a name, and follows when it changes: `former_name` may be another's by now.
     """
+    stands_in = known.display_name in (None, "", former_name)
     return replace(
         known,
-        display_name=seen.display_name or known.display_name or seen.username,
+        display_name=seen.display_name or (seen.username if stands_in else known.display_name),
         emails=tuple(dict.fromkeys((*known.emails, *seen.emails))),
         attributes=_merge_attributes(known.attributes, seen, priority),
         reach=_merge_reach(known.reach, seen),

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, Table, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Table, and_, delete, exists, func, select, tuple_
 
+from crowd_pipelines.model.states import RunState
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.schema import integration_runs, lookups, rate_budgets
 
@@ -23,13 +24,28 @@ def prune(engine: Engine, *, days: int) -> dict[str, int]:
     """
     return {
         "integration_runs": _delete(
-            engine, integration_runs, integration_runs.c.processed_at < _ago(days), at_once=RUNS_AT_ONCE
+            engine,
+            integration_runs,
+            and_(integration_runs.c.processed_at < _ago(days), ~_leaves_something()),
+            at_once=RUNS_AT_ONCE,
         ),
         "lookups": _delete(engine, lookups, lookups.c.looked_up_at < _ago(FORGET_DAYS), at_once=ROWS_AT_ONCE),
         "rate_budgets": _delete(
             engine, rate_budgets, rate_budgets.c.updated_at < _ago(FORGET_DAYS), at_once=ROWS_AT_ONCE
         ),
     }
+
+
+def _leaves_something() -> ColumnElement[bool]:
+    """Tell of an integration run that ended in error whether the next one, which is not there yet, has to go on."""
+    later = integration_runs.alias()
+    newer = exists().where(
+        later.c.integration_id == integration_runs.c.integration_id,
+        later.c.created_at > integration_runs.c.created_at,
+        later.c.streams_planned_at.is_not(None),
+    )
+    planned = integration_runs.c.streams_planned_at.is_not(None)
+    return and_(integration_runs.c.state == RunState.ERROR, planned, ~newer)
 
 
 def _ago(days: int) -> ColumnElement[datetime]:

@@ -38,8 +38,8 @@ def integrations(conn: Connection) -> Iterator[Finding]:
         f"the provider refused the credentials of {listed(rejected)}"
         if rejected
         else "no provider has refused an integration's credentials",
-        "Nothing is read from them until they are connected again (crowd-pipelines connect, same tenant and name) with "
-        "credentials that work.",
+        "They are tried again after an hour, then once a day. Else nothing is read from them until they are connected "
+        "again (crowd-pipelines connect, same tenant and name) with credentials that work.",
         bad=bool(rejected),
         poor=False,
     )
@@ -61,6 +61,20 @@ def integrations(conn: Connection) -> Iterator[Finding]:
         "`crowd-pipelines runs -i INTEGRATION` says why; docs/how-to/recover.md says what then.",
         bad=False,
         poor=bool(failing),
+    )
+    owing = _texts(
+        conn,
+        "SELECT concat(integrations.name, ' (', platform, '): ', owed.label, ': ', left(owed.reason, 200))"
+        " FROM owed_reads AS owed JOIN integrations ON integrations.id = owed.integration_id"
+        " WHERE disconnected_at IS NULL ORDER BY owed.id",
+    )
+    yield graded(
+        "nothing-owed",
+        f"left unread, and owed: {without_secrets(listed(owing))}" if owing else "nothing is left unread and owed",
+        "Each says what to do. Permissions are tried again once a day, failures by each check; `crowd-pipelines "
+        "process-integration -i INTEGRATION` tries at once.",
+        bad=False,
+        poor=bool(owing),
     )
     asked = _texts(
         conn,

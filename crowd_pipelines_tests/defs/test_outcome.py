@@ -50,17 +50,19 @@ def test_what_lineages_did_is_summed() -> None:
         [
             lineage(one, streams=3, processed=2, failed=1, requests=4, activities=10, members=2, waited_seconds=1.26),
             lineage(one, streams=2, processed=1, unfinished=1, requests=1, activities=5, skipped=1, left_out=4),
-            lineage(one, quarantined=1, left_out=1),
+            lineage(one, quarantined=1, left_out=1, owed=2, unread=3),
         ]
     )
     assert told == {
         "pages": 3,
         "streams": 5,
         "skipped": 1,
+        "owed": 2,
         "failed": 1,
         "activities": 15,
         "members": 2,
         "quarantined": 1,
+        "unread": 3,
         "left_out": 5,
         "requests": 5,
         "unfinished": 1,

@@ -148,12 +148,22 @@ def test_what_was_read_stays(tenant: Tenant) -> None:
         quarantine.add(conn, [source])
         watermarks.write(conn, {(tenant.integration_id, "a"): {"at": "2024"}})
         runs.fail(conn, run, "broken")
-    tenant.execute("UPDATE integration_runs SET processed_at = now() - interval '90 days'")
+    tenant.planned_run()
+    tenant.execute("UPDATE integration_runs SET processed_at = now() - interval '90 days' WHERE state = 'error'")
     before = tenant.versions(*KEPT)
 
     assert retention.prune(tenant.engine, days=7)["integration_runs"] == 1
     assert tenant.versions(*KEPT) == before
     assert all(before.values())
+
+
+def test_what_the_last_run_left_unread_stays_for_the_next_one(tenant: Tenant) -> None:
+    run = tenant.planned_run(Note(name="a"))
+    with tenant.engine.begin() as conn:
+        runs.fail(conn, run, "the credentials are refused")
+    tenant.execute("UPDATE integration_runs SET processed_at = now() - interval '90 days'")
+    assert retention.prune(tenant.engine, days=7)["integration_runs"] == 0
+    assert left(tenant) == {run.id}
 
 
 def test_lookups_and_budgets_out_of_use_go_and_others_stay(tenant: Tenant) -> None:

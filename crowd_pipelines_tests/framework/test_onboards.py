@@ -4,6 +4,7 @@ import pytest
 
 from crowd_pipelines.http.errors import CredentialsRejected, Retryable
 from crowd_pipelines.model.states import RunState
+from crowd_pipelines.store.invariants import broken
 from crowd_pipelines_tests.framework.scripted import Town, found, pages
 from crowd_pipelines_tests.store.tenant import said
 
@@ -143,3 +144,53 @@ def test_a_network_that_fails_at_the_second_look_proves_nothing(alone: Town) -> 
     run = alone.check()
     assert run.state is RunState.DELAYED
     assert alone.tenant.value("SELECT credentials_rejected_at FROM integrations") is None
+
+
+def harmed(town: Town, how: str) -> None:
+    """An installation as version 0.1 left it: three of four streams read, and nothing that says so."""
+    town.script.roots = pages("a", "b", "c", "d")
+    town.script.steps = {f"{name}/1": found(said(name)) for name in "abcd"}
+    town.onboard()
+    town.tenant.execute("DELETE FROM activities WHERE source_id = 'd'")
+    town.tenant.execute("UPDATE integrations SET activity_count = 3")
+    town.tenant.execute("UPDATE members SET score = 6")
+    town.tenant.execute(how)
+
+
+SKIPPED = """
+    UPDATE integration_streams SET state = 'skipped',
+        error = 'GET town.example/d answered 403 Forbidden: "Access from your network is not allowed". It is skipped.'
+    WHERE label = 'd/1'
+"""
+FORGOTTEN = """
+    WITH harmed AS (
+        UPDATE integration_runs SET state = 'error', error = '401', created_at = created_at - interval '1 hour'
+        RETURNING tenant_id, integration_id
+    ), left_over AS (
+        UPDATE integration_streams SET state = 'pending', processed_at = NULL, due_at = now() WHERE label = 'd/1'
+    )
+    INSERT INTO integration_runs (tenant_id, integration_id, onboarding, state, streams_planned_at, processed_at)
+    SELECT tenant_id, integration_id, FALSE, 'processed', now(), now() FROM harmed
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (SKIPPED, {"what-is-skipped-is-gone"}),
+        (FORGOTTEN, {"what-a-run-left-is-read", "only-onboardings-onboard"}),
+    ],
+    ids=["refused and skipped", "completed by a check"],
+)
+def test_what_the_version_before_lost_is_found_and_an_onboarding_repairs_it(
+    town: Town, how: str, told: set[str]
+) -> None:
+    harmed(town, how)
+    with town.tenant.engine.connect() as conn:
+        found_now = {one.invariant.name: one.invariant.remedy for one in broken(conn)}
+    assert found_now.keys() == told
+    assert all("crowd-pipelines process-integration -o -i" in remedy for remedy in found_now.values())
+    assert town.onboard().state is RunState.PROCESSED
+    assert town.stored() == {"a", "b", "c", "d"}
+    with town.tenant.engine.connect() as conn:
+        assert broken(conn) == []

@@ -40,6 +40,11 @@ ACTIVITY = "tenant_id, integration_id, member_id, platform, type, source_id, tim
 REOPEN = "UPDATE integration_runs SET processed_at = NULL, state"
 LOOSE_RUNS = "ALTER TABLE integration_runs DROP CONSTRAINT ck_integration_runs_"
 
+LATER_CHECK = (
+    "INSERT INTO integration_runs (tenant_id, integration_id, onboarding, state, streams_planned_at, processed_at,"
+    " created_at) SELECT tenant_id, id, FALSE, 'processed', now(), now(), now() + interval '1 s' FROM integrations"
+)
+
 BREAKS = [
     a_break(UNIQUE, "DROP INDEX uq_integration_runs_open"),
     a_break(UNIQUE, "ALTER TABLE lookups DROP CONSTRAINT pk_lookups"),
@@ -124,6 +129,32 @@ BREAKS = [
     ),
     a_break("status-is-true", "UPDATE integrations SET status = 'in_progress'"),
     a_break("status-is-true", "UPDATE integration_runs SET state = 'error', error = 'too bad'"),
+    a_break(
+        "what-a-run-left-is-read",
+        "UPDATE integration_runs SET state = 'error', error = 'refused', onboarding = FALSE",
+        "UPDATE integration_streams SET state = 'pending', processed_at = NULL, due_at = now()"
+        " WHERE parent_id IS NOT NULL",
+        LATER_CHECK,
+    ),
+    a_break(
+        "only-onboardings-onboard",
+        "UPDATE integration_runs SET state = 'error', error = 'refused'",
+        "UPDATE integration_streams SET state = 'error', processed_at = NULL WHERE parent_id IS NOT NULL",
+        LATER_CHECK,
+        also=("what-a-run-left-is-read",),
+    ),
+    a_break(
+        "what-is-skipped-is-gone",
+        "UPDATE integration_streams SET state = 'skipped', error = 'GET /x answered 403 Forbidden.'"
+        " WHERE parent_id IS NOT NULL",
+    ),
+    a_break(
+        "what-is-owed-comes-due",
+        "INSERT INTO owed_reads (tenant_id, integration_id, kind, place, label, reason, stream_name, stream_label,"
+        " stream_key, whole, due_at) SELECT tenant_id, id, 'permission', 'x', 'x', 'x', 'note', 'x', 'x', TRUE,"
+        " now() - interval '3 days' FROM integrations",
+        "UPDATE integrations SET last_check_at = now()",
+    ),
     a_break("open-runs-can-go-on", f"{REOPEN} = 'processing', leased_until = NULL"),
     a_break("waits-end", f"{REOPEN} = 'delayed', delayed_until = now() + interval '2 years'"),
     a_break("waits-end", "INSERT INTO rate_budgets (key, next_free_at) VALUES ('town:x', now() + interval '2 years')"),

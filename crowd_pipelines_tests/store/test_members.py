@@ -228,3 +228,22 @@ def test_a_name_that_only_repeats_the_id_says_that_nobody_knows_the_name(tenant:
     tenant.say(said("2", person("ada", source_id="7")))
     tenant.say(said("3", unknown))
     assert tenant.value("SELECT username FROM member_identities") == "ada"
+
+
+def test_the_user_name_that_stands_in_for_a_name_follows_a_rename(tenant: Tenant) -> None:
+    tenant.write(upsert(said("1", by=person("ada", source_id="7"))))
+    tenant.write(upsert(said("2", by=person("lovelace", source_id="7"))))
+    assert tenant.value("SELECT display_name FROM members") == "lovelace"
+
+
+def test_a_name_that_somebody_gave_stays_when_the_user_name_changes(tenant: Tenant) -> None:
+    named = replace(person("ada", source_id="7"), display_name="Ada Lovelace")
+    tenant.write(upsert(said("1", by=named)))
+    tenant.write(upsert(said("2", by=person("lovelace", source_id="7"))))
+    assert tenant.value("SELECT display_name FROM members") == "Ada Lovelace"
+
+
+def test_a_rename_that_only_an_update_tells_is_followed_too(tenant: Tenant) -> None:
+    tenant.write(upsert(said("1", by=person("ada", source_id="7"))))
+    tenant.write(UpdateMembers(members=(person("lovelace", source_id="7"),)))
+    assert tenant.value("SELECT display_name FROM members") == "lovelace"

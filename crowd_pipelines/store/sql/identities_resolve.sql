@@ -28,7 +28,8 @@ WITH seen AS (
     SELECT * FROM seen WHERE (platform, asked) NOT IN (SELECT platform, asked FROM erased)
 ), known AS (
     SELECT wanted.platform, wanted.asked, wanted.identity_key, identity.member_id,
-           identity.username <> wanted.username AND wanted.username IS DISTINCT FROM wanted.source_id AS renamed
+           CASE WHEN identity.username <> wanted.username AND wanted.username IS DISTINCT FROM wanted.source_id
+                THEN identity.username END AS former_name
     FROM wanted
     JOIN member_identities AS identity
       ON identity.tenant_id = :tenant_id AND identity.platform = wanted.platform
@@ -45,10 +46,10 @@ WITH seen AS (
     ON CONFLICT (tenant_id, platform, identity_key) DO NOTHING
     RETURNING platform, identity_key, member_id
 )
-SELECT wanted.platform, wanted.asked AS identity_key, added.member_id, FALSE AS renamed, TRUE AS added
+SELECT wanted.platform, wanted.asked AS identity_key, added.member_id, NULL AS former_name, TRUE AS added
 FROM added
 JOIN wanted ON wanted.platform = added.platform AND wanted.identity_key = added.identity_key
 UNION ALL
-SELECT platform, asked, member_id, renamed, FALSE FROM known
+SELECT platform, asked, member_id, former_name, FALSE FROM known
 UNION ALL
-SELECT platform, asked, NULL, FALSE, FALSE FROM erased
+SELECT platform, asked, NULL, NULL, FALSE FROM erased
