@@ -12,7 +12,7 @@ from crowd_pipelines.cli import progress
 from crowd_pipelines.cli.console import CommandError, JsonOption, fail, print_json, print_table, tell
 from crowd_pipelines.cli.session import Session, parse_ids, session
 from crowd_pipelines.model.states import RunState
-from crowd_pipelines.store import integrations, runs, streams
+from crowd_pipelines.store import integrations, owed, runs, streams
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord
 
@@ -149,6 +149,9 @@ def _report(current: Session, ids: Sequence[UUID], errors: Sequence[str | None],
         print_json(rows)
     else:
         print_table("Integration runs", rows, empty="nothing was done")
+    for sentences in transact(current.engine, lambda conn: owed.sentences(conn, ids)).values():
+        for sentence in sentences:
+            tell(sentence)
     failed = [error for error in errors if error]
     for error in failed:
         fail(error)

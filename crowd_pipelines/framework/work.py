@@ -15,7 +15,7 @@ from crowd_pipelines.framework.slices import Slice
 from crowd_pipelines.model.records import KnownMember
 from crowd_pipelines.model.streams import Json
 from crowd_pipelines.settings import Settings
-from crowd_pipelines.store import owed, reach, watermarks
+from crowd_pipelines.store import owed, reach, streams, watermarks
 from crowd_pipelines.store.database import transact
 from crowd_pipelines.store.integrations import IntegrationRecord, Limit
 from crowd_pipelines.store.runs import RunRecord
@@ -64,17 +64,23 @@ def open_work(
         known_members=_member_reader(engine, record.tenant_id, integration),
         read_owed=nothing_owed if run.onboarding else _owed_reader(engine, record.id),
     )
-    accepted = record.credentials_rejected_at is None and record.onboarded_at is not None
     refused = transact(engine, lambda conn: owed.refused_places(conn, record.id)) if not run.onboarding else frozenset()
     return RunWork(
         run=run,
         integration=integration,
         context=context,
         limit=_limit(integration, run, clients.settings),
-        trial=CredentialTrial(worked_before=accepted, sleep=slice_.sleep),
+        trial=CredentialTrial(worked_before=_worked_before(engine, record, run), sleep=slice_.sleep),
         credentials_doubted=record.credential_refusals > 0,
         refused_places=refused,
     )
+
+
+def _worked_before(engine: Engine, record: IntegrationRecord, run: RunRecord) -> bool:
+    """Tell whether something was read with the credentials, as far as is known."""
+    if record.credentials_rejected_at is not None:
+        return False
+    return record.onboarded_at is not None or transact(engine, lambda conn: streams.was_read(conn, run.id))
 
 
 def _owed_reader(engine: Engine, integration_id: UUID) -> Callable[[Sequence[str]], Mapping[str, frozenset[str]]]:

@@ -382,8 +382,8 @@ def reject_credentials(conn: Connection, integration_id: UUID) -> None:
 def _checkable() -> ColumnElement[bool]:
     """Tell what is checked: what is onboarded or has tried all of it; once a day what an onboarding could not go on
     with; and after an hour, then once a day, what has credentials that are refused."""
-    hourly = table.c.last_check_at <= func.now() - _AN_HOUR
-    daily = table.c.last_check_at <= func.now() - _A_DAY
+    asked_last = func.greatest(table.c.last_check_at, table.c.credentials_rejected_at)
+    hourly, daily = asked_last <= func.now() - _AN_HOUR, asked_last <= func.now() - _A_DAY
     often_refused = table.c.credential_refusals > _REFUSALS_BEFORE_DAYS
     onboarded = table.c.onboarded_at.is_not(None)
     return and_(

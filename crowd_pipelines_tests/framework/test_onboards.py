@@ -123,9 +123,13 @@ def test_refused_credentials_are_tried_again_rarely_and_come_back_by_themselves(
     assert alone.resume(alone.check()).state is RunState.ERROR
     ours = alone.tenant.integration_id
     alone.tenant.execute("UPDATE integrations SET credential_refusals = :n", n=refusals)
-    alone.tenant.execute(f"UPDATE integrations SET last_check_at = now() - interval '{waits}'")
+    asked_at = f"last_check_at = now() - interval '{waits}', credentials_rejected_at = now() - interval '{waits}'"
+    alone.tenant.execute(f"UPDATE integrations SET {asked_at}")
     assert alone.processor().process_tick("town").due == ()
-    alone.tenant.execute("UPDATE integrations SET last_check_at = last_check_at - interval '61 minutes'")
+    alone.tenant.execute(
+        "UPDATE integrations SET last_check_at = last_check_at - interval '61 minutes',"
+        " credentials_rejected_at = credentials_rejected_at - interval '61 minutes'"
+    )
     assert alone.processor().process_tick("town").due == (ours,)
     alone.script.asked.clear()
     assert alone.check().state is RunState.ERROR
