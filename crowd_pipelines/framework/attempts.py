@@ -127,6 +127,7 @@ def page_of(attempt: Attempt, *, retry_after: float | None = None, owed: tuple[O
         waited_seconds=attempt.waited_seconds,
         retry_after=retry_after,
         owed=owed,
+        pays=attempt.work.owes,
     )
 
 

@@ -33,6 +33,9 @@ class RunWork:
     credentials_doubted: bool = False
     """The provider refused the credentials when they were used last."""
 
+    owes: bool = False
+    """Something was owed when the work began, so that what is read may pay it."""
+
     refused_places: frozenset[str] = frozenset()
     """What a check does not ask for by itself: the credentials do not reach there, and it is owed."""
 
@@ -64,7 +67,9 @@ def open_work(
         known_members=_member_reader(engine, record.tenant_id, integration),
         read_owed=nothing_owed if run.onboarding else _owed_reader(engine, record.id),
     )
-    refused = transact(engine, lambda conn: owed.refused_places(conn, record.id)) if not run.onboarding else frozenset()
+    owes = transact(engine, lambda conn: owed.owes(conn, record.id))
+    asks_for_all = run.onboarding or not owes
+    refused = frozenset() if asks_for_all else transact(engine, lambda conn: owed.refused_places(conn, record.id))
     return RunWork(
         run=run,
         integration=integration,
@@ -72,6 +77,7 @@ def open_work(
         limit=_limit(integration, run, clients.settings),
         trial=CredentialTrial(worked_before=_worked_before(engine, record, run), sleep=slice_.sleep),
         credentials_doubted=record.credential_refusals > 0,
+        owes=owes,
         refused_places=refused,
     )
 

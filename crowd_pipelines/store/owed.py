@@ -120,6 +120,11 @@ def refused_places(conn: Connection, integration_id: UUID) -> frozenset[str]:
     return frozenset(rows)
 
 
+def owes(conn: Connection, integration_id: UUID) -> bool:
+    """Tell whether an integration owes anything."""
+    return bool(conn.scalar(select(exists().where(table.c.integration_id == integration_id))))
+
+
 def permissions(conn: Connection, integration_id: UUID, places: Sequence[str]) -> dict[str, frozenset[str]]:
     """Return, for these places, the permissions that are missing there."""
     rows = conn.execute(

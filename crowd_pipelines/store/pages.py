@@ -43,7 +43,8 @@ class FinishedPage:
     """A processed page of an integration run, not yet committed.
 
     `follow` says whether the page's next page is wanted; `limit` is the integration's global limit in this run. `owed`
-    is what it leaves owed. A page that is incomplete is tried again after `retry_after` s; with None it is given up.
+    is what it leaves owed, and `pays` says that it may pay what is owed. A page that is incomplete is tried again after
+    `retry_after` s; with None it is given up.
     """
 
     run: RunRecord
@@ -56,6 +57,7 @@ class FinishedPage:
     waited_seconds: float
     retry_after: float | None = None
     owed: tuple[OwedRead, ...] = ()
+    pays: bool = True
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -96,7 +98,7 @@ def commit(conn: Connection, pages: Sequence[FinishedPage], *, priority: Sequenc
     )
     quarantine.add(conn, [kept for page in held for kept in _quarantined(conn, page)])
     quarantine.resolve(conn, [_reread(page) for page in held if not page.result.skipped])
-    owed.settle(conn, [_read(page) for page in held if _is_read(page) and page.claimed.id not in circles])
+    owed.settle(conn, [_read(page) for page in held if _may_pay(page) and page.claimed.id not in circles])
     owed.record(conn, [read for page in held for read in page.owed])
     delayed = [page.run.id for page in held if _delay(conn, page)]
     limited = _count_and_limit(conn, held)
@@ -124,8 +126,8 @@ def _records(page: FinishedPage) -> PageRecords:
     return PageRecords(integration_id=page.run.integration_id, platform=page.run.platform, operations=page.operations)
 
 
-def _is_read(page: FinishedPage) -> bool:
-    return page.result.incomplete is None and not page.claimed.reread
+def _may_pay(page: FinishedPage) -> bool:
+    return page.pays and page.result.incomplete is None and not page.claimed.reread
 
 
 def _read(page: FinishedPage) -> StreamRead:
