@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from crowd_pipelines.http import Gone, Retryable
 from crowd_pipelines.integrations.devto.activities import ARTICLE, COMMENT
-from crowd_pipelines.integrations.devto.integration import DevtoSettings
+from crowd_pipelines.integrations.devto.settings import DevtoSettings
 from crowd_pipelines.integrations.devto.streams import CommentsStream, ProfileStream
 from crowd_pipelines.model.records import Organization
 from crowd_pipelines.model.streams import RetractMissing, StreamResult

@@ -11,16 +11,15 @@ from crowd_pipelines_tests.integrations.devto.forem import ARTICLES, COMMENTS, F
 
 
 def check_list(listed: Sequence[int], size: int, mark: ListMark) -> tuple[int, ListMark]:
-    """How many requests a check makes of a list of these articles, and the watermark it leaves."""
-    stream, requests = ARTICLES, 0
+    """How many pages a check asks for of a list of these articles, and the watermark it leaves."""
+    page, pages, last = 0, 0, None
     while True:
-        start = (stream.page - 1) * size
-        page, requests = listed[start : start + size], requests + 1
-        if not page:
-            return requests, mark.ended(stream)
-        if not mark.may_go_on(page[-1]):
-            return requests, mark
-        stream = stream.model_copy(update={"page": stream.page + 1, "previous": page[-1]})
+        shown, pages = listed[page * size :][:size], pages + 1
+        if not shown:
+            return pages, ListMark(last=last)
+        if not mark.may_go_on(shown[-1]):
+            return pages, mark
+        page, last = page + 1, shown[-1]
 
 
 def articles_from(newest: int, count: int) -> list[int]:

@@ -1,0 +1,122 @@
+"""Reading the comments of an article: the whole tree, held against what the site says of it."""
+
+from dataclasses import dataclass
+
+from crowd_pipelines.framework.lists import ListProgress, absent
+from crowd_pipelines.framework.reading import usable
+from crowd_pipelines.http.errors import Gone
+from crowd_pipelines.integrations.devto import activities as records
+from crowd_pipelines.integrations.devto.api import Article
+from crowd_pipelines.integrations.devto.people import profiles_of, site_of
+from crowd_pipelines.integrations.devto.settings import Run
+from crowd_pipelines.integrations.devto.streams import (
+    PATIENCE_WITH_STALE_TREES,
+    CommentsMark,
+    CommentsStream,
+    heading_of,
+)
+from crowd_pipelines.integrations.devto.trees import CommentTree, is_much_shorter, is_older, missing_from
+from crowd_pipelines.model.records import Activity
+from crowd_pipelines.model.streams import Operation, RetractActivities, StreamResult, UpsertActivities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How far a tree is believed: how many comments were announced and are not there, and the watermark after it."""
+
+    unread: int
+    mark: CommentsMark
+
+
+def read_comments(stream: CommentsStream, run: Run) -> StreamResult:
+    """Return an article's comments. What the tree does not show is retracted only where it shows all that is counted.
+
+    A comment that the site counts and does not show is unread: told, and asked for again by the next checks.
+    """
+    known = _known(stream, run)
+    try:
+        tree = CommentTree.of(run.api.comments(stream.article_id))
+    except Gone as gone:
+        run.api.confirm(stream.root.listed_by if stream.root else run.settings.owners[0])
+        # Unpublished since the list was read, or never to be had: asked again when the list shows a change.
+        return StreamResult(skipped=str(gone), watermarks={stream.subject: _claim(stream).model_dump()})
+    judgement = _judged(tree, _agreed_claim(tree, stream, known, run), known)
+    activities = _activities(tree, stream)
+    return StreamResult(
+        operations=(UpsertActivities(activities=activities), *_retracted(tree, stream, known, judgement.mark)),
+        last_record=activities[-1].source_id if activities else None,
+        last_record_timestamp=activities[-1].timestamp if activities else None,
+        new_streams=tuple(profiles_of(activities, site_of(stream.url), stream.root)),
+        watermarks={stream.subject: judgement.mark.model_dump()},
+        rejected=tuple(tree.rejected),
+        unread=tree.hidden + judgement.unread,
+    )
+
+
+def _known(stream: CommentsStream, run: Run) -> CommentsMark:
+    known = run.read_watermarks([stream.subject]).get(stream.subject)
+    return CommentsMark.model_validate(known) if known else CommentsMark(last_comment_at=None, comments_count=None)
+
+
+def _claim(stream: CommentsStream) -> CommentsMark:
+    """Return what the list says of the comments."""
+    return CommentsMark(
+        last_comment_at=stream.last_comment_at,
+        comments_count=stream.comments_count,
+        heading=heading_of(stream.title, stream.url),
+    )
+
+
+def _agreed_claim(tree: CommentTree, stream: CommentsStream, known: CommentsMark, run: Run) -> CommentsMark:
+    """Return what the site says of the comments: the list, or, where the tree contradicts it, the article itself.
+
+    The list was read before the tree, and a stream that is owed carries what it said long ago.
+    """
+    claim = _claim(stream)
+    if missing_from(tree, claim) <= known.drift or not (is_much_shorter(tree, claim) or is_older(tree, claim)):
+        return claim
+    try:
+        article = next(usable(Article, [run.api.article(stream.article_id)], []), None)
+    except Gone:
+        return claim
+    if article is None:
+        return claim
+    return claim.model_copy(
+        update={"last_comment_at": article.last_comment_at, "comments_count": article.comments_count}
+    )
+
+
+def _judged(tree: CommentTree, claim: CommentsMark, known: CommentsMark) -> Judgement:
+    """Return how far a tree is believed that may show less than the site counts.
+
+    Forem's counts go wrong at times, and stay so. Of a tree that lacks few comments nobody can tell whether it is older
+    than its count, or the count too high; if the next answers lack them, too, it is the count: that is its drift.
+    """
+    missing = missing_from(tree, claim)
+    if missing > known.drift and is_much_shorter(tree, claim):
+        return Judgement(unread=missing, mark=claim.model_copy(update={"drift": known.drift}))
+    stale = 0
+    if missing > known.drift and is_older(tree, claim):
+        stale = 1 + (known.stale if known.comments_count == claim.comments_count else 0)
+    if 0 < stale < PATIENCE_WITH_STALE_TREES:
+        return Judgement(unread=missing, mark=claim.model_copy(update={"drift": known.drift, "stale": stale}))
+    return Judgement(unread=0, mark=claim.model_copy(update={"drift": missing, "stale": stale}))
+
+
+def _activities(tree: CommentTree, stream: CommentsStream) -> tuple[Activity, ...]:
+    article, site = (stream.article_id, stream.title, stream.url), site_of(stream.url)
+    return tuple(
+        records.comment_activity(comment, parent=parent, article=article, site=site) for comment, parent in tree.answers
+    )
+
+
+def _retracted(
+    tree: CommentTree, stream: CommentsStream, known: CommentsMark, claim: CommentsMark
+) -> tuple[Operation, ...]:
+    """Return what the tree no longer shows; one that does not show all is believed only in what it says outright."""
+    total = None if claim.comments_count is None else claim.comments_count - known.drift
+    page = tree.page(total)
+    present = [comment.id_code for comment, _ in tree.answers]
+    progress = ListProgress().with_page(page)
+    missing = absent(records.COMMENT, str(stream.article_id), present, progress=progress, page=page)
+    return missing or (RetractActivities(type=records.COMMENT, source_ids=tuple(tree.withheld)),)
