@@ -18,8 +18,8 @@ _CDN = f"{_CODE}/config/fastly/snippets/bad_bot_detection.vcl"
 def codes_of(response: Response) -> Collection[str] | None:
     """Return what Forem says is wrong; None for an answer in which Forem does not name its error and its status.
 
-    A refusal of the network in front of a site has another form, and says nothing about what was asked for. Neither
-    does `{"status": 404, "error": "Not Found"}`, by which Rails says that it knows no such path.
+    A refusal of the network in front of a site has another form, and says nothing about what was asked for. Rails, on
+    which Forem is built, writes "Not Found" where it knows no such path: that is no row.
     """
     body = response.json
     if not isinstance(body, dict) or body.keys() != {"error", "status"} or body["status"] != response.status:

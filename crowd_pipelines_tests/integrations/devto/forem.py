@@ -66,11 +66,15 @@ class Forem:
         """What comes of the stream when this is answered."""
         # ASCII throughout, so that lone surrogates travel, too.
         self.server.plays(PATHS[stream.kind], answer(status, body=json.dumps(body).encode()))
+        return self.process(stream, onboarding=onboarding)
+
+    def process(self, stream: Stream, *, onboarding: bool = False) -> StreamResult:
+        """What comes of the stream with the answers that are scripted."""
         return DevtoIntegration().process_stream(stream, self.context(onboarding=onboarding))
 
     def context(self, *, onboarding: bool = False) -> Run:
         """What the integration may know of its run."""
-        return = RunContext(
+        return RunContext(
             integration_id=UUID(int=1),
             onboarding=onboarding,
             started_at=datetime.now(UTC),
