@@ -72,7 +72,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Consequences:
     """What follows from articles: what is stored, what is asked for next, and what is noted."""
 
     activities: tuple[Activity, ...] = ()
@@ -98,17 +98,17 @@ def read_articles(stream: ArticlesStream, run: Run) -> StreamResult:
 
     Raises Gone where there is no such owner.
     """
-    page = Page.of(_asked(stream, run))
-    found = _found(page.articles, stream, run)
+    page = Page.of(_records_of(stream, run))
+    consequences = _consequences(page.articles, stream, run)
     result = StreamResult(
-        operations=found.operations,
+        operations=consequences.operations,
         last_record=page.last,
         last_record_timestamp=page.articles[-1].published_at if page.articles else None,
-        new_streams=found.new_streams,
-        watermarks=found.watermarks,
+        new_streams=consequences.new_streams,
+        watermarks=consequences.watermarks,
         rejected=page.rejected,
         unread=page.nulls,
-        uncollected=found.uncollected,
+        uncollected=consequences.uncollected,
     )
     return _onward(result, page, stream, run)
 
@@ -129,23 +129,23 @@ def read_article(stream: ArticleStream, run: Run) -> StreamResult:
                 # Two answers agree that there is no such article: its list, which was read whole, and its own.
                 RetractMissing(type=records.COMMENT, thread=thread, present=frozenset()),
             ),
-            watermarks={_seen(stream.article_id): {}, _read(stream.article_id): {}},
+            watermarks={_digest_subject(stream.article_id): {}, _comments_subject(stream.article_id): {}},
         )
-    found = _found(page.articles, stream.root, run)
+    consequences = _consequences(page.articles, stream.root, run)
     return StreamResult(
-        operations=found.operations,
-        new_streams=found.new_streams,
-        watermarks=found.watermarks,
+        operations=consequences.operations,
+        new_streams=consequences.new_streams,
+        watermarks=consequences.watermarks,
         rejected=page.rejected,
-        uncollected=found.uncollected,
+        uncollected=consequences.uncollected,
     )
 
 
-def _asked(stream: ArticlesStream, run: Run) -> list[Any]:
+def _records_of(stream: ArticlesStream, run: Run) -> list[Any]:
     try:
-        return run.api.articles(stream.listed_by, stream.page)
+        return run.api.articles(stream.list_owner, stream.page)
     except Gone as gone:
-        raise unknown_owner(stream.listed_by, gone) from None
+        raise unknown_owner(stream.list_owner, gone) from None
 
 
 def _onward(result: StreamResult, page: Page, stream: ArticlesStream, run: Run) -> StreamResult:
@@ -154,89 +154,95 @@ def _onward(result: StreamResult, page: Page, stream: ArticlesStream, run: Run) 
     if contradiction:
         return replace(result, incomplete=contradiction)
     mark = ListMark.model_validate(run.read_watermarks([stream.subject]).get(stream.subject, {}))
-    read = {
+    progress = {
         "previous": stream.previous if page.empty else page.last,
-        "shown": tuple(dict.fromkeys((*stream.shown, *page.ids))),
+        "articles": tuple(dict.fromkeys((*stream.articles, *page.ids))),
         "progress": stream.progress.with_page(page.of_list()),
     }
     if not page.empty and (run.onboarding or mark.may_go_on(page.last)):
-        return replace(result, next_page=stream.model_copy(update={**read, "page": stream.page + 1}))
-    return _ended(result, stream.model_copy(update=read), mark, run)
+        return replace(result, next_page=stream.model_copy(update={**progress, "page": stream.page + 1}))
+    return _ended(result, stream.model_copy(update=progress), mark, run)
 
 
 def _contradiction(page: Page, stream: ArticlesStream, run: Run) -> str | None:
     """Return what a page says that does not agree with the rest of its list. An empty page is asked about once more."""
-    if stream.page > 1 and page.ids and set(page.ids) <= set(stream.shown):
+    if stream.page > 1 and page.ids and set(page.ids) <= set(stream.articles):
         return f"page {stream.page} of the list shows articles of the pages before it, and no other"
     if not page.empty:
         return None
     if stream.page == 1:
-        has_articles = run.api.has_articles(stream.listed_by)
+        has_articles = run.api.has_articles(stream.list_owner)
         return "the list is empty, but a page of one article is not" if has_articles else None
-    if run.api.articles(stream.listed_by, stream.page + 1):
+    if run.api.articles(stream.list_owner, stream.page + 1):
         return f"page {stream.page} of the list is empty, but the page after it is not"
     return None
 
 
 def _ended(result: StreamResult, stream: ArticlesStream, mark: ListMark, run: Run) -> StreamResult:
-    """Return the result of a list's last page. `stream` holds what the whole list showed.
+    """Return the result of a list's last page. `stream` holds all articles of the list.
 
     What the list showed before and does not show now is asked for by itself: absence alone proves nothing.
     """
-    shown, whole = stream.shown, stream.progress.whole
-    vanished = [known for known in mark.articles if known not in set(shown)] if whole else []
-    if stream.page == 1 and len(vanished) * 2 > len(mark.articles) and _is_shown(vanished[0], stream, run):
-        told = f"the list does not show {len(vanished)} of {len(mark.articles)} known articles, which are published"
-        return replace(result, incomplete=told)
+    absentees = _absentees(stream, mark)
+    if stream.page == 1 and len(absentees) * 2 > len(mark.articles) and _is_published_by(absentees[0], stream, run):
+        reason = f"the list does not show {len(absentees)} of {len(mark.articles)} known articles, which are published"
+        return replace(result, incomplete=reason)
     has_pages = stream.page > 2
     again = run.onboarding and has_pages and stream.round < ROUNDS
-    articles = shown if whole else tuple(dict.fromkeys((*shown, *mark.articles)))
-    now = ListMark(last=stream.previous, articles=articles)
+    # Of what a list that cannot be relied on does not show, nothing is known.
+    remembered = () if stream.progress.whole else mark.articles
+    new_mark = ListMark(last=stream.previous, articles=tuple(dict.fromkeys((*stream.articles, *remembered))))
     return replace(
         result,
-        new_streams=(*result.new_streams, *(_by_itself(article, stream) for article in vanished)),
+        new_streams=(*result.new_streams, *(_by_itself(article, stream) for article in absentees)),
         next_page=stream.root.model_copy(update={"round": stream.round + 1}) if again else None,
-        watermarks={**result.watermarks, stream.subject: now.model_dump()},
+        watermarks={**result.watermarks, stream.subject: new_mark.model_dump()},
     )
+
+
+def _absentees(stream: ArticlesStream, mark: ListMark) -> list[int]:
+    """Return what the list showed before and does not show now, newest first; nothing where that proves nothing."""
+    present = frozenset(stream.articles)
+    return [article for article in mark.articles if article not in present] if stream.progress.whole else []
 
 
 def _by_itself(article_id: int, stream: ArticlesStream) -> ArticleStream:
     return ArticleStream(article_id=article_id, owner=stream.owner, username=stream.username)
 
 
-def _is_shown(article_id: int, stream: ArticlesStream, run: Run) -> bool:
+def _is_published_by(article_id: int, stream: ArticlesStream, run: Run) -> bool:
     """Tell whether an article is published, and belongs on a list."""
     try:
         raw = run.api.article(article_id)
     except Gone:
         return False
-    kind, name = stream.listed_by
+    kind, name = stream.list_owner
     return any((kind, name.lower()) in article.owners for article in usable(Article, [raw], []))
 
 
-def _found(articles: Sequence[Article], root: ArticlesStream | None, run: Run) -> Found:
+def _consequences(articles: Sequence[Article], root: ArticlesStream | None, run: Run) -> Consequences:
     """Return what follows from articles; an onboarding takes nothing for known, so that it mends what is missing."""
-    subjects = [subject(article.id) for article in articles for subject in (_seen, _read)]
-    known = run.read_watermarks(subjects)
-    changed = {a.id for a in articles if run.onboarding or known.get(_seen(a.id)) != _digest(a)}
+    subjects = [subject(article.id) for article in articles for subject in (_digest_subject, _comments_subject)]
+    marks = run.read_watermarks(subjects)
+    changed = {a.id for a in articles if run.onboarding or marks.get(_digest_subject(a.id)) != _digest(a)}
     site = site_of(articles[0].url) if articles else ""
-    told = {a.id: records.article_activity(a, a.user, site) for a in articles if a.user}
-    activities = tuple(activity for id_, activity in told.items() if id_ in changed)
-    commented = [a for a in articles if _wants_comments(a, known.get(_read(a.id)), run)]
-    return Found(
+    by_id = {a.id: records.article_activity(a, a.user, site) for a in articles if a.user}
+    activities = tuple(activity for id_, activity in by_id.items() if id_ in changed)
+    trees = [a for a in articles if _wants_comments(a, marks.get(_comments_subject(a.id)), run)]
+    return Consequences(
         activities=activities,
-        unchanged=tuple(activity for id_, activity in told.items() if id_ not in changed),
-        new_streams=(*profiles_of(activities, site, root), *(_comments_of(article, root) for article in commented)),
-        watermarks={_seen(article.id): _digest(article) for article in articles if article.id in changed},
+        unchanged=tuple(activity for id_, activity in by_id.items() if id_ not in changed),
+        new_streams=(*profiles_of(activities, site, root), *(_comments_of(article, root) for article in trees)),
+        watermarks={_digest_subject(article.id): _digest(article) for article in articles if article.id in changed},
         authorless=sum(article.user is None for article in articles),
     )
 
 
-def _wants_comments(article: Article, known: Json | None, run: Run) -> bool:
+def _wants_comments(article: Article, mark: Json | None, run: Run) -> bool:
     """Tell whether an article's comments are to be read."""
-    if not known:
+    if not mark:
         return article.may_have_comments
-    return run.onboarding or not CommentsMark.model_validate(known).agrees(article)
+    return run.onboarding or not CommentsMark.model_validate(mark).agrees(article)
 
 
 def _comments_of(article: Article, root: ArticlesStream | None) -> CommentsStream:
@@ -258,9 +264,9 @@ def _digest(article: Article) -> Json:
     return {"digest": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]}
 
 
-def _seen(article_id: int) -> str:
+def _digest_subject(article_id: int) -> str:
     return f"article:{article_id}"
 
 
-def _read(article_id: int) -> str:
+def _comments_subject(article_id: int) -> str:
     return f"comments:{article_id}"

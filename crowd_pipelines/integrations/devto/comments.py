@@ -15,7 +15,7 @@ from crowd_pipelines.integrations.devto.streams import (
     CommentsStream,
     heading_of,
 )
-from crowd_pipelines.integrations.devto.trees import CommentTree, is_much_shorter, is_older, missing_from
+from crowd_pipelines.integrations.devto.trees import CommentTree, is_much_shorter, is_older, shortage_of
 from crowd_pipelines.model.records import Activity
 from crowd_pipelines.model.streams import Operation, RetractActivities, StreamResult, UpsertActivities
 
@@ -33,29 +33,29 @@ def read_comments(stream: CommentsStream, run: Run) -> StreamResult:
 
     A comment that the site counts and does not show is unread: told, and asked for again by the next checks.
     """
-    known = _known(stream, run)
+    before = _mark_before(stream, run)
     try:
         tree = CommentTree.of(run.api.comments(stream.article_id))
     except Gone as gone:
-        run.api.confirm(stream.root.listed_by if stream.root else run.settings.owners[0])
+        run.api.confirm(stream.root.list_owner if stream.root else run.settings.owners[0])
         # Unpublished since the list was read, or never to be had: asked again when the list shows a change.
         return StreamResult(skipped=str(gone), watermarks={stream.subject: _claim(stream).model_dump()})
-    judgement = _judged(tree, _agreed_claim(tree, stream, known, run), known)
+    judgement = _judged(tree, _agreed_claim(tree, stream, before, run), before)
     activities = _activities(tree, stream)
     return StreamResult(
-        operations=(UpsertActivities(activities=activities), *_retracted(tree, stream, known, judgement.mark)),
+        operations=(UpsertActivities(activities=activities), *_retractions(tree, stream, before, judgement.mark)),
         last_record=activities[-1].source_id if activities else None,
         last_record_timestamp=activities[-1].timestamp if activities else None,
         new_streams=tuple(profiles_of(activities, site_of(stream.url), stream.root)),
         watermarks={stream.subject: judgement.mark.model_dump()},
         rejected=tuple(tree.rejected),
-        unread=tree.hidden + judgement.unread,
+        unread=tree.nulls + judgement.unread,
     )
 
 
-def _known(stream: CommentsStream, run: Run) -> CommentsMark:
-    known = run.read_watermarks([stream.subject]).get(stream.subject)
-    return CommentsMark.model_validate(known) if known else CommentsMark(last_comment_at=None, comments_count=None)
+def _mark_before(stream: CommentsStream, run: Run) -> CommentsMark:
+    mark = run.read_watermarks([stream.subject]).get(stream.subject)
+    return CommentsMark.model_validate(mark) if mark else CommentsMark(last_comment_at=None, comments_count=None)
 
 
 def _claim(stream: CommentsStream) -> CommentsMark:
@@ -67,13 +67,13 @@ def _claim(stream: CommentsStream) -> CommentsMark:
     )
 
 
-def _agreed_claim(tree: CommentTree, stream: CommentsStream, known: CommentsMark, run: Run) -> CommentsMark:
+def _agreed_claim(tree: CommentTree, stream: CommentsStream, before: CommentsMark, run: Run) -> CommentsMark:
     """Return what the site says of the comments: the list, or, where the tree contradicts it, the article itself.
 
     The list was read before the tree, and a stream that is owed carries what it said long ago.
     """
     claim = _claim(stream)
-    if missing_from(tree, claim) <= known.drift or not (is_much_shorter(tree, claim) or is_older(tree, claim)):
+    if shortage_of(tree, claim) <= before.drift or not (is_much_shorter(tree, claim) or is_older(tree, claim)):
         return claim
     try:
         article = next(usable(Article, [run.api.article(stream.article_id)], []), None)
@@ -86,21 +86,21 @@ def _agreed_claim(tree: CommentTree, stream: CommentsStream, known: CommentsMark
     )
 
 
-def _judged(tree: CommentTree, claim: CommentsMark, known: CommentsMark) -> Judgement:
+def _judged(tree: CommentTree, claim: CommentsMark, before: CommentsMark) -> Judgement:
     """Return how far a tree is believed that may show less than the site counts.
 
     Forem's counts go wrong at times, and stay so. Of a tree that lacks few comments nobody can tell whether it is older
     than its count, or the count too high; if the next answers lack them, too, it is the count: that is its drift.
     """
-    missing = missing_from(tree, claim)
-    if missing > known.drift and is_much_shorter(tree, claim):
-        return Judgement(unread=missing, mark=claim.model_copy(update={"drift": known.drift}))
+    shortage = shortage_of(tree, claim)
+    if shortage > before.drift and is_much_shorter(tree, claim):
+        return Judgement(unread=shortage, mark=claim.model_copy(update={"drift": before.drift}))
     stale = 0
-    if missing > known.drift and is_older(tree, claim):
-        stale = 1 + (known.stale if known.comments_count == claim.comments_count else 0)
+    if shortage > before.drift and is_older(tree, claim):
+        stale = 1 + (before.stale if before.comments_count == claim.comments_count else 0)
     if 0 < stale < PATIENCE_WITH_STALE_TREES:
-        return Judgement(unread=missing, mark=claim.model_copy(update={"drift": known.drift, "stale": stale}))
-    return Judgement(unread=0, mark=claim.model_copy(update={"drift": missing, "stale": stale}))
+        return Judgement(unread=shortage, mark=claim.model_copy(update={"drift": before.drift, "stale": stale}))
+    return Judgement(unread=0, mark=claim.model_copy(update={"drift": shortage, "stale": stale}))
 
 
 def _activities(tree: CommentTree, stream: CommentsStream) -> tuple[Activity, ...]:
@@ -110,13 +110,13 @@ def _activities(tree: CommentTree, stream: CommentsStream) -> tuple[Activity, ..
     )
 
 
-def _retracted(
-    tree: CommentTree, stream: CommentsStream, known: CommentsMark, claim: CommentsMark
+def _retractions(
+    tree: CommentTree, stream: CommentsStream, before: CommentsMark, claim: CommentsMark
 ) -> tuple[Operation, ...]:
     """Return what the tree no longer shows; one that does not show all is believed only in what it says outright."""
-    total = None if claim.comments_count is None else claim.comments_count - known.drift
+    total = None if claim.comments_count is None else claim.comments_count - before.drift
     page = tree.page(total)
     present = [comment.id_code for comment, _ in tree.answers]
     progress = ListProgress().with_page(page)
-    missing = absent(records.COMMENT, str(stream.article_id), present, progress=progress, page=page)
-    return missing or (RetractActivities(type=records.COMMENT, source_ids=tuple(tree.withheld)),)
+    retractions = absent(records.COMMENT, str(stream.article_id), present, progress=progress, page=page)
+    return retractions or (RetractActivities(type=records.COMMENT, source_ids=tuple(tree.withheld)),)

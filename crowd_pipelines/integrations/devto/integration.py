@@ -82,4 +82,4 @@ class DevtoIntegration(Integration[DevtoSettings, DevtoCredentials, DevtoApi]):
     def confirm_place(self, stream: DevtoStream, run: Run) -> None:
         """See that the owner is still there."""
         if root := stream.root:
-            run.api.confirm(root.listed_by)
+            run.api.confirm(root.list_owner)

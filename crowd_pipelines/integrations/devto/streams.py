@@ -18,19 +18,19 @@ PATIENCE_WITH_STALE_TREES = 2
 class ArticlesStream(Stream):
     """A page of an owner's articles.
 
-    `previous` is the last article on the page before, `shown` are all those before this page. A list of several pages
-    is read in two `rounds` by an onboarding: whatever is unpublished meanwhile moves what follows to an earlier page.
+    `previous` is the last article on the page before, `articles` are all those on the pages before. An onboarding reads
+    a list of several pages in two rounds: what is unpublished meanwhile moves the next article to an earlier page.
     """
 
     kind: Literal["articles"] = "articles"
-    carried = frozenset({"previous", "shown", "progress"})
+    carried = frozenset({"previous", "articles", "progress"})
 
     owner: OwnerKind
     username: str
     page: int = 1
     round: int = 1
     previous: int | None = None
-    shown: tuple[int, ...] = ()
+    articles: tuple[int, ...] = ()
     progress: ListProgress = ListProgress()
 
     @property
@@ -44,7 +44,7 @@ class ArticlesStream(Stream):
         return f"articles:{self.owner}:{self.username}"
 
     @property
-    def listed_by(self) -> Owner:
+    def list_owner(self) -> Owner:
         """Whose articles these are."""
         return self.owner, self.username
 

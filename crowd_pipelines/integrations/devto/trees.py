@@ -16,7 +16,7 @@ from crowd_pipelines.model.streams import RejectedRecord
 class CommentTree:
     """All comments of an article: those that can be used, each with the one that it answers; and the places of others.
 
-    `ids` are those of all places, None for one that does not tell its own. `hidden` counts what came as null: comments,
+    `ids` are those of all places, None for one that does not tell its own. `nulls` counts what came as null: comments,
     and answers to a comment. `newest` is when the youngest was written.
     """
 
@@ -24,7 +24,7 @@ class CommentTree:
     ids: list[str | None] = field(default_factory=list)
     withheld: list[str] = field(default_factory=list)
     rejected: list[RejectedRecord] = field(default_factory=list)
-    hidden: int = 0
+    nulls: int = 0
     newest: datetime | None = None
 
     @classmethod
@@ -43,12 +43,12 @@ class CommentTree:
 
     def page(self, total: int | None) -> ListPage:
         """Return the tree as a list that ends with it; `total` is how many comments it has to show."""
-        return ListPage(ids=tuple(self.ids), unusable=len(self.rejected) + self.hidden, total=total)
+        return ListPage(ids=tuple(self.ids), unusable=len(self.rejected) + self.nulls, total=total)
 
     def _read(self, raw: Any, above: str | None) -> tuple[CommentPlace | None, str | None]:
         """Take a comment in; return its place, and what the answers to it answer."""
         if raw is None:
-            self.hidden += 1
+            self.nulls += 1
             self.ids.append(None)
             return None, above
         place = CommentPlace.model_validate(raw if isinstance(raw, dict) else {"children": []})
@@ -67,11 +67,11 @@ class CommentTree:
             return iter(())
         if isinstance(place.children, list):
             return reversed(place.children)
-        self.hidden += 1
+        self.nulls += 1
         return iter(())
 
 
-def missing_from(tree: CommentTree, claim: CommentsMark) -> int:
+def shortage_of(tree: CommentTree, claim: CommentsMark) -> int:
     """Return how many comments the site counts that the tree does not show."""
     return max((claim.comments_count or 0) - len(tree.ids), 0)
 

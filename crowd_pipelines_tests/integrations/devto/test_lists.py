@@ -21,7 +21,7 @@ from crowd_pipelines_tests.integrations.devto.forem import (
 
 EMPTY = answer(payload=[])
 NOBODY = answer(404, NOT_FOUND)
-SECOND = ARTICLES.model_copy(update={"page": 2, "previous": 50, "shown": (51, 50)})
+SECOND = ARTICLES.model_copy(update={"page": 2, "previous": 50, "articles": (51, 50)})
 
 
 def known(forem: Forem, *articles: int, last: int | None = 50) -> None:
@@ -83,11 +83,11 @@ def test_a_page_that_repeats_what_was_shown_neither_ends_the_list_nor_goes_on(fo
 
 
 def test_a_page_that_begins_with_what_was_shown_is_one_that_moved_on(forem: Forem) -> None:
-    stream = SECOND.model_copy(update={"shown": (52, 51), "previous": 51})
+    stream = SECOND.model_copy(update={"articles": (52, 51), "previous": 51})
     result = forem.read(stream, payload("articles"), onboarding=True)
     assert result.incomplete is None
     assert isinstance(result.next_page, ArticlesStream)
-    assert result.next_page.shown == (52, 51, 50)
+    assert result.next_page.articles == (52, 51, 50)
 
 
 def test_an_empty_page_before_one_that_is_not_does_not_end_the_list(forem: Forem) -> None:
