@@ -10,12 +10,11 @@ from crowd_pipelines.integrations.devto.api import Article
 from crowd_pipelines.integrations.devto.people import profiles_of, site_of
 from crowd_pipelines.integrations.devto.settings import Run
 from crowd_pipelines.integrations.devto.streams import (
-    PATIENCE_WITH_STALE_TREES,
     CommentsMark,
     CommentsStream,
     heading_of,
 )
-from crowd_pipelines.integrations.devto.trees import CommentTree, is_much_shorter, is_older, shortage_of
+from crowd_pipelines.integrations.devto.trees import CommentTree, is_much_shorter, is_newer, is_older, shortage_of
 from crowd_pipelines.model.records import Activity
 from crowd_pipelines.model.streams import Operation, RetractActivities, StreamResult, UpsertActivities
 
@@ -73,7 +72,7 @@ def _agreed_claim(tree: CommentTree, stream: CommentsStream, before: CommentsMar
     The list was read before the tree, and a stream that is owed carries what it said long ago.
     """
     claim = _claim(stream)
-    if shortage_of(tree, claim) <= before.drift or not (is_much_shorter(tree, claim) or is_older(tree, claim)):
+    if shortage_of(tree, claim, before.drift) <= 0 or not (is_much_shorter(tree, claim) or is_older(tree, claim)):
         return claim
     try:
         article = next(usable(Article, [run.api.article(stream.article_id)], []), None)
@@ -87,20 +86,24 @@ def _agreed_claim(tree: CommentTree, stream: CommentsStream, before: CommentsMar
 
 
 def _judged(tree: CommentTree, claim: CommentsMark, before: CommentsMark) -> Judgement:
-    """Return how far a tree is believed that may show less than the site counts.
+    """Return how far a tree is believed that does not show as many comments as the site counts.
 
-    Forem's counts go wrong at times, and stay so. Of a tree that lacks few comments nobody can tell whether it is older
-    than its count, or the count too high; if the next answers lack them, too, it is the count: that is its drift.
+    Forem's counts go wrong at times, and stay so. Of a tree that shows a few less, or more although nothing came
+    meanwhile, nobody can tell whether it is older than the count, or the count wrong. If the next answer is the same,
+    it is the count: that is its drift.
     """
-    shortage = shortage_of(tree, claim)
-    if shortage > before.drift and is_much_shorter(tree, claim):
+    shortage = shortage_of(tree, claim, before.drift)
+    if shortage > 0 and is_much_shorter(tree, claim):
         return Judgement(unread=shortage, mark=claim.model_copy(update={"drift": before.drift}))
+    came_meanwhile = shortage < 0 and is_newer(tree, claim)
     stale = 0
-    if shortage > before.drift and is_older(tree, claim):
+    if (shortage > 0 and is_older(tree, claim)) or (shortage < 0 and not came_meanwhile):
         stale = 1 + (before.stale if before.comments_count == claim.comments_count else 0)
-    if 0 < stale < PATIENCE_WITH_STALE_TREES:
-        return Judgement(unread=shortage, mark=claim.model_copy(update={"drift": before.drift, "stale": stale}))
-    return Judgement(unread=0, mark=claim.model_copy(update={"drift": shortage, "stale": stale}))
+    mark = claim.model_copy(update={"drift": before.drift, "stale": stale})
+    if mark.is_doubted:
+        return Judgement(unread=max(shortage, 0), mark=mark)
+    drift = before.drift if came_meanwhile else before.drift + shortage
+    return Judgement(unread=0, mark=mark.model_copy(update={"drift": drift}))
 
 
 def _activities(tree: CommentTree, stream: CommentsStream) -> tuple[Activity, ...]:
@@ -114,9 +117,11 @@ def _retractions(
     tree: CommentTree, stream: CommentsStream, before: CommentsMark, claim: CommentsMark
 ) -> tuple[Operation, ...]:
     """Return what the tree no longer shows; one that does not show all is believed only in what it says outright."""
+    outright = (RetractActivities(type=records.COMMENT, source_ids=tuple(tree.withheld)),)
+    if claim.is_doubted:
+        return outright
     total = None if claim.comments_count is None else claim.comments_count - before.drift
     page = tree.page(total)
     present = [comment.id_code for comment, _ in tree.answers]
     progress = ListProgress().with_page(page)
-    retractions = absent(records.COMMENT, str(stream.article_id), present, progress=progress, page=page)
-    return retractions or (RetractActivities(type=records.COMMENT, source_ids=tuple(tree.withheld)),)
+    return absent(records.COMMENT, str(stream.article_id), present, progress=progress, page=page) or outright

@@ -148,7 +148,7 @@ class ListMark(BaseModel):
 class CommentsMark(BaseModel):
     """The watermark of an article's comments: what the list said when they were read.
 
-    `stale` counts answers in a row that lacked what the list spoke of. `drift` is by how many the site's count was too
+    `stale` counts answers in a row that seemed older than the list. `drift` is by how many the site's count was too
     high when an answer was accepted. `heading` stands for the article's title and address, which its comments carry;
     older versions noted none, and did not tie answers below a deleted comment, so that all comments are read once more.
     """
@@ -161,8 +161,13 @@ class CommentsMark(BaseModel):
     drift: int = 0
     heading: str | None = None
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the answer may have been older than the list, so that the next check asks again."""
+        return 0 < self.stale < PATIENCE_WITH_STALE_TREES
+
     def agrees(self, article: Article) -> bool:
         """Tell whether nothing has happened since, as far as the list shows."""
         told = (article.last_comment_at, article.comments_count, heading_of(article.title, article.url))
         same = (self.last_comment_at, self.comments_count, self.heading) == told
-        return same and not 0 < self.stale < PATIENCE_WITH_STALE_TREES
+        return same and not self.is_doubted

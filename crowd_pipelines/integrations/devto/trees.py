@@ -71,9 +71,12 @@ class CommentTree:
         return iter(())
 
 
-def shortage_of(tree: CommentTree, claim: CommentsMark) -> int:
-    """Return how many comments the site counts that the tree does not show."""
-    return max((claim.comments_count or 0) - len(tree.ids), 0)
+def shortage_of(tree: CommentTree, claim: CommentsMark, drift: int) -> int:
+    """Return how many comments the site counts that the tree does not show; below zero where the tree shows more.
+
+    `drift` is by how many the count is known to be too high.
+    """
+    return 0 if claim.comments_count is None else claim.comments_count - drift - len(tree.ids)
 
 
 def is_much_shorter(tree: CommentTree, claim: CommentsMark) -> bool:
@@ -85,6 +88,12 @@ def is_older(tree: CommentTree, claim: CommentsMark) -> bool:
     """Tell whether the site speaks of something later than all that the tree shows."""
     last = moment_of(claim.last_comment_at)
     return last is not None and (tree.newest is None or tree.newest < last)
+
+
+def is_newer(tree: CommentTree, claim: CommentsMark) -> bool:
+    """Tell whether the tree may show something later than all that the site speaks of: it came meanwhile."""
+    last = moment_of(claim.last_comment_at)
+    return last is None or (tree.newest is not None and tree.newest > last)
 
 
 def _alone(item: Any) -> Any:
