@@ -91,7 +91,8 @@ def _walk(seen: Seen, comments: list[dict[str, Any]], parent: str) -> None:
             _note(seen, comment["user"])
             fields = _fields(parent, comment, comment["created_at"])
             seen.activities["comment", comment["id_code"]] = fields
-        _walk(seen, comment["children"], comment["id_code"])
+        # What was deleted or hidden is nothing that could be answered.
+        _walk(seen, comment["children"], comment["id_code"] if comment["user"] else parent)
 
 
 def _note(seen: Seen, user: dict[str, Any]) -> None:

@@ -189,6 +189,47 @@ def test_what_nobody_connected_does_not_vanish(lively: Sandbox, before: Truth) -
     assert (after.vanished, after.activities) == ([], before.activities)
 
 
+def test_an_article_that_is_published_again_is_there_with_its_comments(lively: Sandbox, before: Truth) -> None:
+    article = before.cases["many_roots"]
+    do(lively, "unpublish_article", article=article)
+    assert fetch(f"{lively.api_url('devto')}/articles/{article}").status == 404
+    do(lively, "republish_article", article=article)
+    after = lively.truth("devto")
+    assert (after.vanished, after.activities) == ([], before.activities)
+    assert fetch(f"{lively.api_url('devto')}/articles/{article}").json["id"] == article
+    with pytest.raises(SandboxError, match="was not unpublished"):
+        do(lively, "republish_article", article=article)
+
+
+def test_an_article_that_moves_has_another_address_and_is_on_the_other_list(lively: Sandbox, before: Truth) -> None:
+    article, [organization] = before.cases["many_roots"], before.settings["organizations"]
+    for owner in (organization, None):
+        do(lively, "move_article", article=article, organization=owner)
+        ours = fetch(f"{lively.api_url('devto')}/organizations/{organization}/articles", per_page=1000).json
+        assert (article in [item["id"] for item in ours]) is (owner is not None)
+        assert listed(lively, article)["url"].startswith(f"https://dev.to/{organization}/") is (owner is not None)
+    with pytest.raises(SandboxError, match="there is no organization"):
+        do(lively, "move_article", article=article, organization="nobody")
+
+
+def test_a_hidden_comment_that_is_shown_again_is_as_it_was(lively: Sandbox, before: Truth) -> None:
+    comment = some(before, answered=True)
+    was = listed(lively, comment["thread"])
+    do(lively, "hide_comment", comment=comment["source_id"])
+    answers = [a for a in before.activities if a["source_parent_id"] == comment["source_id"]]
+    hidden = by_id(lively.truth("devto"))[answers[0]["source_id"]]
+    assert hidden["source_parent_id"] == comment["source_parent_id"]
+    assert hidden["outdated"]["parent"] == [f"comment:{comment['source_id']}"]
+    do(lively, "show_comment", comment=comment["source_id"])
+    assert listed(lively, comment["thread"]) == was
+    after = lively.truth("devto")
+    assert after.vanished == []
+    assert by_id(after).keys() == by_id(before).keys()
+    assert by_id(after)[answers[0]["source_id"]]["source_parent_id"] == comment["source_id"]
+    with pytest.raises(SandboxError, match="not hidden"):
+        do(lively, "show_comment", comment=comment["source_id"])
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_weeks_keep_the_truth_true(lively: Sandbox, before: Truth, seed: int) -> None:
     lively.change("devto", [{"do": "week", "seed": seed}, {"do": "week", "seed": seed + 10}])

@@ -112,8 +112,9 @@ def test_replies_to_placeholders_live(
     thread = fetch(f"{still.api_url('devto')}/comments/{placeholder}").json
     assert (thread["user"], thread["body_html"]) == ({}, f"<p>{body}</p>")
     assert placeholder not in comments
-    assert comments[reply]["source_parent_id"] == placeholder
-    assert comments[reply]["source_parent_type"] == "comment"
+    # Nothing stands above the placeholder, so the reply is one to the article.
+    assert comments[reply]["source_parent_id"] == comments[reply]["thread"]
+    assert comments[reply]["source_parent_type"] == "article"
 
 
 def test_threads_go_deep(truth: Truth, comments: dict[str, Any]) -> None:
@@ -130,7 +131,7 @@ def test_people_without_a_profile_still_speak(truth: Truth, comments: dict[str, 
     assert comments[answer]["source_parent_id"] == said
     gone, reply = truth.cases["comment_of_deleted"]
     assert gone not in comments
-    assert comments[reply]["source_parent_id"] == gone
+    assert comments[reply]["source_parent_type"] == "article"
     assert str(truth.cases["deleted_user"]) not in members
 
 

@@ -30,6 +30,17 @@ def test_article_lists(still: Sandbox, truth: Truth) -> None:
             assert datetime.fromisoformat(article[field]).tzinfo is not None
 
 
+def test_an_article_by_itself(still: Sandbox, truth: Truth) -> None:
+    """The description has no schema of it: its fields are those of the list, `tags` and `tag_list` in each other's."""
+    api = still.api_url("devto")
+    article = truth.cases["many_roots"]
+    single = fetch(f"{api}/articles/{article}").json
+    listed = next(item for item in fetch(f"{api}/articles", state="all").json if item["id"] == article)
+    assert (single["tags"], single["tag_list"]) == (listed["tag_list"], listed["tags"])
+    assert single.keys() - listed.keys() == {"body_html", "body_markdown"}
+    assert_valid("ArticleIndex", [{**single, "tags": single["tag_list"], "tag_list": single["tags"]}])
+
+
 def test_comments(still: Sandbox, truth: Truth) -> None:
     api = still.api_url("devto")
     articles = {a["thread"] for a in truth.activities} - {str(truth.cases["listed_but_gone"])}

@@ -77,7 +77,7 @@ def person_member(person: Person, site: str, organization: OrganizationPayload |
         platform=PLATFORM,
         source_id=None if person.user_id is None else str(person.user_id),
         username=person.username,
-        display_name=person.name,
+        display_name=_named(person.name),
         attributes=_shown(person, site),
         organizations=(_organization(organization, site),) if organization else (),
     )
@@ -90,7 +90,7 @@ def profile_member(profile: Profile, site: str) -> Member:
         platform=PLATFORM,
         source_id=str(profile.id),
         username=profile.username,
-        display_name=profile.name,
+        display_name=_named(profile.name),
         attributes={
             **_shown(profile, site),
             "bio": profile.summary or None,
@@ -108,6 +108,11 @@ def _shown(person: Person | Profile, site: str) -> dict[str, Any]:
         "githubUsername": person.github_username or None,
         "twitterUsername": person.twitter_username or None,
     }
+
+
+def _named(name: str | None) -> str | None:
+    """Return a display name, None where there is nothing to be read."""
+    return name if name and name.strip() else None
 
 
 def _joined(text: str | None) -> str | None:

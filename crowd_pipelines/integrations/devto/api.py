@@ -4,15 +4,15 @@ Source: the official description (`api_v1.json` of forem/forem-docs) and the ser
 an API key is optional.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from crowd_pipelines.http.client import HttpClient
-from crowd_pipelines.http.errors import UnexpectedPayload
+from crowd_pipelines.http.errors import Gone, UnexpectedPayload
 from crowd_pipelines.model.moments import Moment
 from crowd_pipelines.model.payloads import Payload, Spare
 
@@ -20,6 +20,11 @@ LARGEST_PAGE = 1000
 """Articles per request; a site may lower it (`API_PER_PAGE_MAX`)."""
 
 OwnerKind = Literal["organization", "user"]
+Owner = tuple[OwnerKind, str]
+"""Whose list of articles is read: the kind and the name."""
+
+_TRUSTED_SECONDS = 60
+"""So long an owner that answered is taken to be there."""
 
 
 class Person(Payload):
@@ -72,8 +77,19 @@ def _address(url: str) -> str:
     return url
 
 
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """Return a moment as a list tells it, None where it tells none."""
+    try:
+        return _MOMENT.validate_python(text)
+    except ValidationError:
+        return None
+
+
 class Article(Payload):
-    """An item of a list of articles. An author who deleted their account is None."""
+    """An item of a list of articles, or an article by itself. An author who deleted their account is None."""
 
     id: int
     title: str
@@ -86,6 +102,19 @@ class Article(Payload):
     tag_list: Annotated[Spare[tuple[str, ...]], BeforeValidator(_tags)] = None
     user: Annotated[Person | None, BeforeValidator(_someone)]
     organization: Spare[OrganizationPayload] = None
+
+    @property
+    def owners(self) -> frozenset[Owner]:
+        """Whose lists show the article."""
+        author: set[Owner] = {("user", self.user.username.lower())} if self.user else set()
+        publisher: set[Owner] = {("organization", self.organization.username.lower())} if self.organization else set()
+        return frozenset(author | publisher)
+
+    @property
+    def may_have_comments(self) -> bool:
+        """Whether there is anything to be asked for: the count alone may be wrong."""
+        last = moment_of(self.last_comment_at)
+        return self.comments_count != 0 or (last is not None and last > self.published_at)
 
     @model_validator(mode="before")
     @classmethod
@@ -105,33 +134,22 @@ class Comment(Payload):
     user: Person
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommentNode:
-    """A place in the tree of an article's comments, before anyone has looked into it.
+class CommentPlace(Payload):
+    """What of a comment tells where it stands, whatever else is wrong with it.
 
-    `id_code` is the comment's id in base 26, if it has one, `parent` that of the nearest comment above that has one.
-    Deleted and hidden comments are `withheld`: they keep their place with an empty user and a placeholder for a body;
-    any other user that cannot be used is a defect instead. `created_at` is as the provider says it.
+    Deleted and hidden comments keep their place, with an empty user and a placeholder for a body; any other user that
+    cannot be used is a defect instead. Forem writes `children` always, so that anything but a list hides some.
     """
 
-    id_code: str | None
-    parent: str | None
-    created_at: str
-    withheld: bool
+    id_code: Annotated[Spare[str], AfterValidator(lambda code: code or None)] = None
+    created_at: Spare[Moment] = None
+    user: Any = None
+    children: Any = None
 
-    @classmethod
-    def of(cls, raw: Any, parent: str | None) -> "CommentNode":
-        """Return the place of a comment of any shape."""
-        fields = raw if isinstance(raw, dict) else {}
-        id_code = fields.get("id_code")
-        # Whatever else it may be, it is no id: the comment is there, and nobody can tell which it is.
-        named = isinstance(id_code, str | int) and id_code != ""
-        return cls(
-            id_code=str(id_code) if named else None,
-            parent=parent,
-            created_at=str(fields.get("created_at") or ""),
-            withheld=bool(fields.get("user") == {}),
-        )
+    @property
+    def withheld(self) -> bool:
+        """Whether the comment was deleted, or hidden by the article's author."""
+        return bool(self.user == {})
 
 
 class DevtoApi:
@@ -140,41 +158,52 @@ class DevtoApi:
     def __init__(self, http: HttpClient, *, has_key: bool) -> None:
         self.has_key = has_key
         self._http = http
+        self._answered_at: dict[Owner, float] = {}
 
-    def articles(self, owner: OwnerKind, username: str, page: int, *, per_page: int = LARGEST_PAGE) -> list[Any]:
+    def articles(self, owner: Owner, page: int, *, per_page: int = LARGEST_PAGE) -> list[Any]:
         """Return a page of published articles, newest first; an empty one is the end.
 
         Raises Gone for an unknown organization; an unknown user's list is empty.
         """
+        kind, name = owner
         paging = {"page": page, "per_page": per_page}
-        if owner == "organization":
-            return self._list(f"/organizations/{username}/articles", paging)
-        return self._list("/articles", {"username": username, **paging})
+        if kind == "organization":
+            articles = self._list(f"/organizations/{name}/articles", paging)
+        else:
+            articles = self._list("/articles", {"username": name, **paging})
+        if articles:
+            self._answered_at[owner] = time.monotonic()
+        return articles
 
-    def comments(self, article_id: int) -> Iterator[tuple[CommentNode, Any]]:
-        """Yield every comment of an article, parents before children. Raises Gone when it is not published.
+    def article(self, article_id: int) -> dict[str, Any]:
+        """Return an article as it is now. Raises Gone when it is not published."""
+        return self._object(f"/articles/{article_id}")
 
-        A comment that was read is let go, since some articles have ten thousand.
-        """
-        waiting: list[tuple[Any, str | None]] = [
-            (raw, None) for raw in reversed(self._list("/comments", {"a_id": article_id}))
-        ]
-        while waiting:
-            raw, parent = waiting.pop()
-            node = CommentNode.of(raw, parent)
-            yield node, raw
-            above = node.id_code or parent
-            waiting += [(child, above) for child in reversed(_children(raw))]
+    def comments(self, article_id: int) -> list[Any]:
+        """Return the comments of an article that answer none; each carries those that answer it. May raise Gone."""
+        return self._list("/comments", {"a_id": article_id})
 
     def profile(self, user_id: int) -> dict[str, Any]:
         """Return a person's profile. Raises Gone when there is none."""
         return self._object(f"/users/{user_id}")
 
-    def owner_exists(self, owner: OwnerKind, username: str) -> None:
-        """Raise Gone when there is no such user or organization."""
-        if not self.articles(owner, username, page=1, per_page=1) and owner == "user":
-            # Either someone without articles, or nobody.
-            self._object("/users/by_username", {"url": username})
+    def has_articles(self, owner: Owner) -> bool:
+        """Tell whether an owner has published anything. Raises Gone when there is no such user or organization."""
+        kind, name = owner
+        try:
+            articles = self.articles(owner, page=1, per_page=1)
+            if not articles and kind == "user":
+                # Either someone without articles, or nobody.
+                self._object("/users/by_username", {"url": name})
+        except Gone as gone:
+            raise unknown_owner(owner, gone) from None
+        return bool(articles)
+
+    def confirm(self, owner: Owner) -> None:
+        """Raise Gone when an owner is not there any more; asked unless it answered within the last minute."""
+        if time.monotonic() - self._answered_at.get(owner, float("-inf")) > _TRUSTED_SECONDS:
+            self.has_articles(owner)
+            self._answered_at[owner] = time.monotonic()
 
     def me(self) -> None:
         """Raise CredentialsRejected when the API key is not accepted."""
@@ -193,6 +222,10 @@ class DevtoApi:
         return body
 
 
-def _children(raw: Any) -> list[Any]:
-    children = raw.get("children") if isinstance(raw, dict) else None
-    return children if isinstance(children, list) else []
+def unknown_owner(owner: Owner, gone: Gone) -> Gone:
+    """Return what to tell people of an owner that is not found."""
+    kind, name = owner
+    return Gone(
+        f"there is no {kind} named {name!r} on this site (deleted or renamed, if there was); "
+        f"correct the name in the settings. {gone}"
+    )

@@ -1,26 +1,37 @@
 """DEV's units of work, and the watermarks that tell what changed."""
 
-from collections.abc import Sequence
+import hashlib
 from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from crowd_pipelines.integrations.devto.api import Article, CommentNode, OwnerKind
+from crowd_pipelines.framework.lists import ListProgress
+from crowd_pipelines.integrations.devto.api import Article, Owner, OwnerKind
 from crowd_pipelines.model.streams import Stream
+from crowd_pipelines.model.text import clean_text
 
 PATIENCE_WITH_STALE_TREES = 2
 """So many answers that seem older than the list are accepted as they are: the CDN serves old ones for a while."""
 
 
 class ArticlesStream(Stream):
-    """A page of an owner's articles. `previous` is the last article on the page before."""
+    """A page of an owner's articles.
+
+    `previous` is the last article on the page before, `articles` are all those on the pages before. An onboarding reads
+    a list of several pages in two rounds: what is unpublished meanwhile moves the next article to an earlier page.
+    """
 
     kind: Literal["articles"] = "articles"
+    carried = frozenset({"previous", "articles", "progress"})
+
     owner: OwnerKind
     username: str
     page: int = 1
+    round: int = 1
     previous: int | None = None
+    articles: tuple[int, ...] = ()
+    progress: ListProgress = ListProgress()
 
     @property
     def label(self) -> str:
@@ -32,34 +43,76 @@ class ArticlesStream(Stream):
         """The watermark's name."""
         return f"articles:{self.owner}:{self.username}"
 
+    @property
+    def list_owner(self) -> Owner:
+        """Whose articles these are."""
+        return self.owner, self.username
 
-class CommentsStream(Stream):
-    """All comments of an article, which come in one answer. `stale` counts answers that seemed older than the list."""
+    @property
+    def root(self) -> "ArticlesStream":
+        """The first page of the list."""
+        return ArticlesStream(owner=self.owner, username=self.username)
+
+
+class _BelowList(Stream):
+    """What an owner's list led to; the owner is None where an older version queued it. It is one, whoever lists it."""
+
+    carried = frozenset({"owner", "username"})
+
+    owner: OwnerKind | None = None
+    username: str | None = None
+
+    @property
+    def root(self) -> ArticlesStream | None:
+        """The list that led here."""
+        if self.owner is None or self.username is None:
+            return None
+        return ArticlesStream(owner=self.owner, username=self.username)
+
+
+class ArticleStream(_BelowList):
+    """An article that its owner's list does not show any more, asked for by itself."""
+
+    kind: Literal["article"] = "article"
+
+    article_id: int
+
+    @property
+    def label(self) -> str:
+        """What people see."""
+        return f"article {self.article_id}"
+
+
+class CommentsStream(_BelowList):
+    """All comments of an article, which come in one answer. It carries what the list says of the article."""
+
+    # Older versions queued more.
+    model_config = ConfigDict(extra="ignore")
 
     kind: Literal["comments"] = "comments"
+    carried = frozenset({"owner", "username", "title", "url", "last_comment_at", "comments_count"})
+
     article_id: int
     title: str
     url: str
     last_comment_at: str | None
     comments_count: int | None
-    stale: int = 0
 
     @property
     def label(self) -> str:
         """What people see."""
         return f"comments of article {self.article_id}"
 
-    def outdated(self, nodes: Sequence[CommentNode]) -> bool:
-        """Tell whether an answer lacks comments of which the list already spoke."""
-        newest = max((node.created_at for node in nodes), default="")
-        return len(nodes) < (self.comments_count or 0) and newest < (self.last_comment_at or "")
+    @property
+    def subject(self) -> str:
+        """The watermark's name."""
+        return f"comments:{self.article_id}"
 
 
-class ProfileStream(Stream):
+class ProfileStream(_BelowList):
     """A person's profile."""
 
     kind: Literal["profile"] = "profile"
-    owed = True  # What the person wrote leads to it only once.
     fresh_for: ClassVar[timedelta | None] = timedelta(days=1)
 
     user_id: int
@@ -71,8 +124,13 @@ class ProfileStream(Stream):
         return f"profile {self.user_id}"
 
 
+def heading_of(title: str, url: str) -> str:
+    """Return what changes when an article's title or address does, and not when the queue makes them storable."""
+    return hashlib.sha256(f"{clean_text(title)}\n{clean_text(url)}".encode("utf-8", "replace")).hexdigest()[:16]
+
+
 class ListMark(BaseModel):
-    """The watermark of an owner's list: the last article before the empty page that ended it.
+    """The watermark of an owner's list: its last article, and all articles that it showed when it was read last.
 
     Only an empty page ends a list, since a site may lower the page size. Knowing the last article saves asking for it.
     """
@@ -80,10 +138,7 @@ class ListMark(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     last: int | None = None
-
-    def ended(self, stream: ArticlesStream) -> "ListMark":
-        """Return the watermark after the empty page."""
-        return ListMark(last=stream.previous) if stream.page > 1 else self
+    articles: tuple[int, ...] = ()
 
     def may_go_on(self, last: int | None) -> bool:
         """Tell whether another page may follow one that ends with this article, None for one that cannot be used."""
@@ -93,7 +148,9 @@ class ListMark(BaseModel):
 class CommentsMark(BaseModel):
     """The watermark of an article's comments: what the list said when they were read.
 
-    `stale` counts answers in a row that lacked what the list spoke of.
+    `stale` counts answers in a row that seemed older than the list. `drift` is by how many the site's count was too
+    high when an answer was accepted. `heading` stands for the article's title and address, which its comments carry;
+    older versions noted none, and did not tie answers below a deleted comment, so that all comments are read once more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -101,8 +158,16 @@ class CommentsMark(BaseModel):
     last_comment_at: str | None
     comments_count: int | None
     stale: int = 0
+    drift: int = 0
+    heading: str | None = None
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the answer may have been older than the list, so that the next check asks again."""
+        return 0 < self.stale < PATIENCE_WITH_STALE_TREES
 
     def agrees(self, article: Article) -> bool:
         """Tell whether nothing has happened since, as far as the list shows."""
-        same = (self.last_comment_at, self.comments_count) == (article.last_comment_at, article.comments_count)
-        return same and not 0 < self.stale < PATIENCE_WITH_STALE_TREES
+        told = (article.last_comment_at, article.comments_count, heading_of(article.title, article.url))
+        same = (self.last_comment_at, self.comments_count, self.heading) == told
+        return same and not self.is_doubted

@@ -14,6 +14,7 @@ ACCEPTED = "application/vnd.forem.api-v1+json"
 
 _ROUTES: tuple[tuple[str, frozenset[str], Callable[[Endpoints, Request, str], Response]], ...] = (
     (r"(articles)", PAGED | {"username", "state"}, Endpoints.articles),
+    (r"articles/([0-9]+)", frozenset(), Endpoints.article),
     (r"organizations/([^/]+)/articles", PAGED, Endpoints.organization_articles),
     (r"organizations/([^/]+)", frozenset(), Endpoints.organization),
     (r"(comments)", PAGED | {"a_id"}, Endpoints.comments),

@@ -14,12 +14,15 @@ class ArticleChanges:
         self._stage = stage
 
     def publish(self, change: ch.PublishArticle) -> Touched:
-        known = self._stage.community.organizations
-        if change.organization is not None and change.organization not in known:
-            raise ChangeRefused(f"there is no organization {change.organization!r}; there are: {', '.join(known)}")
+        self._check(change.organization)
         article = self._written(change, self._author(change.owner))
         self._stage.community.add_article(article)
         return {"articles": [article.id], "users": [article.author], "noticeable": True}
+
+    def _check(self, organization: str | None) -> None:
+        known = self._stage.community.organizations
+        if organization is not None and organization not in known:
+            raise ChangeRefused(f"there is no organization {organization!r}; there are: {', '.join(known)}")
 
     def _author(self, name: str | None) -> Person:
         community = self._stage.community
@@ -59,4 +62,19 @@ class ArticleChanges:
         live = [comment for comment in comments if comment.state is CommentState.LIVE]
         self._stage.vanish(article, why=why, comments=live, itself=True)
         article.listed = False
+        return {"articles": [article.id], "noticeable": True}
+
+    def republish(self, change: ch.RepublishArticle) -> Touched:
+        article = self._stage.community.articles.get(change.article)
+        if article is None or article.listed:
+            raise ChangeRefused(f"article {change.article} was not unpublished")
+        article.listed = True
+        self._stage.reappear("article", [str(article.id)])
+        self._stage.reappear("comment", [comment.code for comment in self._stage.community.comments(article).values()])
+        return {"articles": [article.id], "noticeable": True}
+
+    def move(self, change: ch.MoveArticle) -> Touched:
+        self._check(change.organization)
+        article = self._stage.choice.article(change.article)
+        article.organization = change.organization
         return {"articles": [article.id], "noticeable": True}

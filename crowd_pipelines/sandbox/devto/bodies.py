@@ -59,6 +59,13 @@ def article(community: Community, item: Article) -> dict[str, Any]:
     return body
 
 
+def single_article(community: Community, item: Article) -> dict[str, Any]:
+    """As by itself: with the text, and with `tags` and `tag_list` the other way round than in lists."""
+    listed = article(community, item)
+    text = {"body_html": f"<p>{item.description}</p>\n\n", "body_markdown": f"{item.description}\n"}
+    return {**listed, "tag_list": listed["tags"], "tags": listed["tag_list"], **text}
+
+
 def shared_user(person: Person) -> dict[str, Any]:
     return {
         "name": person.name,

@@ -27,6 +27,21 @@ class UnpublishArticle(Change):
     article: int | None = None
 
 
+class RepublishArticle(Change):
+    """An article that was unpublished is there again, as it was."""
+
+    do: Literal["republish_article"]
+    article: int
+
+
+class MoveArticle(Change):
+    """To an organization, or from it to its author alone: its address changes."""
+
+    do: Literal["move_article"]
+    article: int
+    organization: str | None = None
+
+
 class AddComment(Change):
     """A comment on the article, or an answer to the comment `parent`, at whatever depth that one is."""
 
@@ -48,6 +63,13 @@ class DeleteComment(Change):
 class HideComment(Change):
     do: Literal["hide_comment"]
     comment: str | None = None
+
+
+class ShowComment(Change):
+    """One that was hidden is shown again; the API gives no sign of it."""
+
+    do: Literal["show_comment"]
+    comment: str
 
 
 class EditComment(Change):
@@ -83,9 +105,12 @@ AnyChange = Annotated[
     PublishArticle
     | EditArticle
     | UnpublishArticle
+    | RepublishArticle
+    | MoveArticle
     | AddComment
     | DeleteComment
     | HideComment
+    | ShowComment
     | EditComment
     | RenameUser
     | DeleteUser

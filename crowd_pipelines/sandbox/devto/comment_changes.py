@@ -4,6 +4,7 @@ from crowd_pipelines.sandbox.devto import changes as ch
 from crowd_pipelines.sandbox.devto import text
 from crowd_pipelines.sandbox.devto.model import Article, Comment, CommentState, Person
 from crowd_pipelines.sandbox.devto.stage import Stage, Touched, signal
+from crowd_pipelines.sandbox.platform import ChangeRefused
 
 
 class CommentChanges:
@@ -54,7 +55,7 @@ class CommentChanges:
         before = signal(article)
         comments = self._stage.community.comments(article)
         if any(other.parent == comment.number for other in comments.values()):
-            comment.state = CommentState.DELETED
+            comment.becomes(CommentState.DELETED, self._stage.community.tick)
         else:
             del comments[comment.number]
         self._stage.vanish(article, why=why, comments=[comment])
@@ -62,8 +63,16 @@ class CommentChanges:
 
     def hide(self, change: ch.HideComment) -> Touched:
         article, comment = self._stage.choice.comment(change.comment)
-        comment.state = CommentState.HIDDEN
+        comment.becomes(CommentState.HIDDEN, self._stage.community.tick)
         self._stage.vanish(article, why="hidden", comments=[comment])
+        return self._stage.touched(article, comment, signal(article))
+
+    def show(self, change: ch.ShowComment) -> Touched:
+        article, comment = self._stage.choice.placed(change.comment)
+        if comment.state is not CommentState.HIDDEN:
+            raise ChangeRefused(f"comment {change.comment!r} is {comment.state}, not hidden")
+        comment.becomes(CommentState.LIVE, self._stage.community.tick)
+        self._stage.reappear("comment", [comment.code])
         return self._stage.touched(article, comment, signal(article))
 
     def edit(self, change: ch.EditComment) -> Touched:

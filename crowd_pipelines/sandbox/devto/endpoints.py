@@ -33,6 +33,12 @@ class Endpoints:
         kind = "users" if self._community.person_named(name) else "organizations"
         return self._listed(request, self._community.by_owner(kind, name), default)
 
+    def article(self, _: Request, wanted: str) -> Response:
+        article = self._community.articles.get(int(wanted))
+        if article is None or not article.listed:
+            raise not_found()
+        return json_response(bodies.single_article(self._community, article))
+
     def organization_articles(self, request: Request, name: str) -> Response:
         if name not in self._community.organizations:
             raise not_found()

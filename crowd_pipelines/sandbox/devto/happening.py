@@ -29,7 +29,7 @@ class Happenings:
         self._stage.community.tick += 1
         return {"do": change.do, "articles": [], "comments": [], "users": [], **self._made(change)}
 
-    def _made(self, change: ch.AnyChange) -> Touched:  # noqa: C901, PLR0911  one branch for each kind of change
+    def _made(self, change: ch.AnyChange) -> Touched:  # noqa: C901, PLR0911, PLR0912  one branch for each kind of change
         choice = self._stage.choice
         match change:
             case ch.PublishArticle():
@@ -38,12 +38,18 @@ class Happenings:
                 return self._articles.edit(change)
             case ch.UnpublishArticle():
                 return self._articles.unpublish(choice.article(change.article))
+            case ch.RepublishArticle():
+                return self._articles.republish(change)
+            case ch.MoveArticle():
+                return self._articles.move(change)
             case ch.AddComment():
                 return self._comments.add(change)
             case ch.DeleteComment():
                 return self._comments.delete(*choice.comment(change.comment, answered=change.answered))
             case ch.HideComment():
                 return self._comments.hide(change)
+            case ch.ShowComment():
+                return self._comments.show(change)
             case ch.EditComment():
                 return self._comments.edit(change)
             case ch.RenameUser():

@@ -58,7 +58,7 @@ class Organization:
 
 @dataclass(slots=True, kw_only=True)
 class Comment:
-    """A comment; no body means the one that its number makes. `edits` are (tick, body before)."""
+    """A comment; no body means the one that its number makes. `edits` are (tick, body before), `states` likewise."""
 
     number: int
     author: int
@@ -67,6 +67,14 @@ class Comment:
     body: str | None = None
     state: CommentState = CommentState.LIVE
     edits: list[tuple[int, str]] = field(default_factory=list)
+    states: list[tuple[int, CommentState]] = field(default_factory=list)
+
+    def becomes(self, state: CommentState, tick: int) -> None:
+        self.states.append((tick, self.state))
+        self.state = state
+
+    def state_at(self, tick: int) -> CommentState:
+        return next((before for changed, before in self.states if changed > tick), self.state)
 
     @property
     def code(self) -> str:

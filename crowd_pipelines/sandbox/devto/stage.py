@@ -38,6 +38,13 @@ class Stage:
             for kind, source_id in gone
         ]
 
+    def reappear(self, kind: str, source_ids: Iterable[str]) -> None:
+        """Forgets that these had vanished."""
+        back = set(source_ids)
+        self.community.vanished = [
+            gone for gone in self.community.vanished if gone.type != kind or gone.source_id not in back
+        ]
+
     def touched(self, article: Article, comment: Comment, before: Signal) -> Touched:
         noticeable = signal(article) != before
         if noticeable:

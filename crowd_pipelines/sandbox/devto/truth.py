@@ -1,8 +1,9 @@
 """What a database should hold after reading every article of the owners, as JSON-able records.
 
-`activity`: type, source_id, source_parent_id, source_parent_type, thread (the article's id), timestamp, title,
-body_html (raw; articles are listed without), description, url, member (user id), article_url, and `outdated`: values
-that a reader may still hold who trusted the change detector, because the API gave no sign of their change.
+`activity`: type, source_id, source_parent_id and source_parent_type (the next above that can be read), thread (the
+article's id), timestamp, title, body_html (raw; articles are listed without), description, url, member (user id),
+article_url, article_title, and `outdated`: values that a reader may still hold who trusted the change detector, because
+the API gave no sign of their change (of the parent: `type:id`).
 `member`: source_id, username, formerly, display_name, profile (does /users/{id} answer), location, summary, joined_at.
 `vanished`: type, source_id, why, and `signalled`: whether the article's list entry has shown a change since.
 """
@@ -69,13 +70,14 @@ def _article(community: Community, article: Article) -> Record:
         "url": listed["url"],
         "member": str(article.author),
         "article_url": listed["url"],
+        "article_title": article.title,
         "outdated": {},
     }
 
 
 def _comment(community: Community, article: Article, comment: Comment) -> Record:
     author = community.people[comment.author]
-    parent = community.comments(article).get(comment.parent) if comment.parent is not None else None
+    parent = _next_above(community, article, comment, community.tick)
     return {
         "record": "activity",
         "type": "comment",
@@ -90,18 +92,43 @@ def _comment(community: Community, article: Article, comment: Comment) -> Record
         "url": _comment_url(author.username, comment),
         "member": str(author.id),
         "article_url": bodies.article(community, article)["url"],
-        "outdated": _outdated(article, comment, author),
+        "article_title": article.title,
+        "outdated": _outdated(community, article, comment),
     }
+
+
+def _above(community: Community, article: Article, comment: Comment) -> Iterator[Comment]:
+    comments = community.comments(article)
+    while comment.parent is not None and comment.parent in comments:
+        comment = comments[comment.parent]
+        yield comment
+
+
+def _next_above(community: Community, article: Article, comment: Comment, tick: int) -> Comment | None:
+    """The next comment above that could be read at that time, None where there was none."""
+    above = _above(community, article, comment)
+    return next((one for one in above if one.state_at(tick) is CommentState.LIVE), None)
+
+
+def _parents_since(community: Community, article: Article, comment: Comment) -> list[str]:
+    """What the comment answered at any time since its article last gave a sign."""
+    changes = {tick for one in _above(community, article, comment) for tick, _ in one.states}
+    ticks = [article.signalled, *sorted(tick for tick in changes if tick > article.signalled)]
+    parents = (_next_above(community, article, comment, tick) for tick in ticks)
+    named = [f"comment:{parent.code}" if parent else f"article:{article.id}" for parent in parents]
+    return [parent for parent in named if parent != named[-1]]
 
 
 def _comment_url(username: str, comment: Comment) -> str:
     return f"{bodies.SITE}/{username}/comment/{comment.code}"
 
 
-def _outdated(article: Article, comment: Comment, author: Person) -> dict[str, list[str]]:
+def _outdated(community: Community, article: Article, comment: Comment) -> dict[str, list[str]]:
+    author = community.people[comment.author]
     silent = {
         "body_html": [body for tick, body in comment.edits if tick > article.signalled],
         "url": [_comment_url(name, comment) for tick, name in author.renames if tick > article.signalled],
+        "parent": _parents_since(community, article, comment),
     }
     return {field: values for field, values in silent.items() if values}
 

@@ -1,10 +1,15 @@
 """What the contract tests have to know of DEV."""
 
-from crowd_pipelines.integrations.devto.streams import ArticlesStream, CommentsStream, ProfileStream
+from crowd_pipelines.integrations.devto.streams import ArticlesStream, ArticleStream, CommentsStream, ProfileStream
 from crowd_pipelines.model.streams import Stream
 from crowd_pipelines.sandbox.client import Truth
 
-KINDS = ("articles", "comments", "profile")
+KINDS = ("article", "articles", "comments", "profile")
+RARE = frozenset({"article"})
+UNAUTHORIZED = '{"error": "unauthorized", "status": 401}'
+ABSENT = {
+    "test_a_subject_that_is_gone_is_skipped": "only Forem's own words say that something is gone: see test_refusals",
+}
 
 
 def streams(truth: Truth) -> list[Stream]:
@@ -12,6 +17,7 @@ def streams(truth: Truth) -> list[Stream]:
     article = next(a for a in truth.activities if a["source_id"] == str(truth.cases["many_roots"]))
     person = next(member for member in truth.members if member["profile"])
     return [
+        ArticleStream(article_id=int(article["source_id"])),
         ArticlesStream(owner="organization", username=truth.settings["organizations"][0]),
         CommentsStream(
             article_id=int(article["source_id"]),

@@ -14,8 +14,9 @@ from crowd_pipelines.framework.credentials import GivenCredentials
 from crowd_pipelines.framework.integration import RunContext
 from crowd_pipelines.http import LocalPacer
 from crowd_pipelines.integrations.devto.api import DevtoApi
-from crowd_pipelines.integrations.devto.integration import DevtoCredentials, DevtoIntegration, DevtoSettings
-from crowd_pipelines.integrations.devto.streams import ArticlesStream, CommentsStream
+from crowd_pipelines.integrations.devto.integration import DevtoIntegration
+from crowd_pipelines.integrations.devto.settings import DevtoCredentials, DevtoSettings, Run
+from crowd_pipelines.integrations.devto.streams import ArticlesStream, ArticleStream, CommentsStream
 from crowd_pipelines.model.records import Activity, Member
 from crowd_pipelines.model.streams import Json, Operation, Stream, StreamResult, UpsertActivities, UpsertMembers
 from crowd_pipelines_tests.http.scripted_server import ScriptedServer, answer, scripted_server
@@ -23,9 +24,18 @@ from crowd_pipelines_tests.http.scripted_server import ScriptedServer, answer, s
 PAYLOADS = Path(__file__).parent / "payloads"
 SITE = "https://dev.to"
 ARTICLES = ArticlesStream(owner="user", username="mara")
+ARTICLE = ArticleStream(article_id=51, owner="user", username="mara")
 COMMENTS = CommentsStream(
-    article_id=51, title="Of gates", url=f"{SITE}/mara/of-gates-1f", last_comment_at=None, comments_count=0
+    article_id=51,
+    title="Of gates",
+    url=f"{SITE}/mara/of-gates-1f",
+    last_comment_at=None,
+    comments_count=0,
+    owner="user",
+    username="mara",
 )
+NOT_FOUND = {"error": "not found", "status": 404}
+PATHS = {"articles": "/articles", "comments": "/comments", "article": "/articles/51", "profile": "/users/7"}
 
 
 def payload(name: str) -> Any:
@@ -46,7 +56,7 @@ def others(result: StreamResult) -> list[Operation]:
 
 @dataclass(frozen=True, kw_only=True)
 class Forem:
-    """The integration against a server that gives the same answer to everything."""
+    """The integration against a server whose answers are scripted, path by path."""
 
     server: ScriptedServer
     api: DevtoApi
@@ -54,10 +64,17 @@ class Forem:
 
     def read(self, stream: Stream, body: Any, *, onboarding: bool = False, status: int = 200) -> StreamResult:
         """What comes of the stream when this is answered."""
-        path = {"articles": "/articles", "comments": "/comments"}.get(stream.kind, "/users/7")
         # ASCII throughout, so that lone surrogates travel, too.
-        self.server.plays(path, answer(status, body=json.dumps(body).encode()))
-        context = RunContext(
+        self.server.plays(PATHS[stream.kind], answer(status, body=json.dumps(body).encode()))
+        return self.process(stream, onboarding=onboarding)
+
+    def process(self, stream: Stream, *, onboarding: bool = False) -> StreamResult:
+        """What comes of the stream with the answers that are scripted."""
+        return DevtoIntegration().process_stream(stream, self.context(onboarding=onboarding))
+
+    def context(self, *, onboarding: bool = False) -> Run:
+        """What the integration may know of its run."""
+        return RunContext(
             integration_id=UUID(int=1),
             onboarding=onboarding,
             started_at=datetime.now(UTC),
@@ -65,7 +82,6 @@ class Forem:
             api=self.api,
             read_watermarks=self._known,
         )
-        return DevtoIntegration().process_stream(stream, context)
 
     def _known(self, subjects: Sequence[str]) -> Mapping[str, Json]:
         return {subject: self.known[subject] for subject in subjects if subject in self.known}

@@ -1,6 +1,7 @@
 """DEV from the provider to the database: what is stored is true, and what is asked is needed."""
 
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -126,13 +127,20 @@ def test_a_new_article_is_seen_with_its_comments(onboarded: Connected) -> None:
     assert [row["body"] for row in stored.values() if row["parent"] == str(article)] == ["<p>first</p>"]
 
 
-def test_an_edited_article_is_changed_and_its_comments_are_not_asked_for(onboarded: Connected) -> None:
+def test_an_edited_article_is_changed_and_so_is_what_its_comments_carry_of_it(onboarded: Connected) -> None:
     article = onboarded.truth().cases["many_roots"]
     onboarded.change("edit_article", article=article, title="Better")
     onboarded.check()
-    assert live(onboarded)["article", str(article)]["title"] == "Better"
+    stored = live(onboarded)
+    assert stored["article", str(article)]["title"] == "Better"
+    titles = {row["attributes"]["articleTitle"] for row in comments_of(stored, article)}
+    assert titles == {"Better"}
     asked = onboarded.asked()
-    assert asked == article_lists(asked)
+    assert [address for address in asked if address not in article_lists(asked)] == [f"/comments?a_id={article}"]
+
+
+def comments_of(stored: dict[Key, dict[str, Any]], article: int) -> list[dict[str, Any]]:
+    return [row for (kind, _), row in stored.items() if kind == "comment" and row["thread"] == str(article)]
 
 
 def test_a_comment_that_vanished_is_retracted_and_keeps_that_it_happened(onboarded: Connected) -> None:
@@ -208,7 +216,7 @@ def test_a_profile_that_is_gone_is_skipped_and_not_asked_for_again_the_same_day(
     assert f"/users/{suspended}" not in onboarded.asked()
 
 
-@pytest.mark.parametrize("what", ["no_id", "bad_created_at", "text_user_id", "null_record", "no_user"])
+@pytest.mark.parametrize("what", ["no_id", "bad_created_at", "text_user_id", "not_a_record", "no_user"])
 def test_a_poison_record_is_quarantined_once_while_its_page_is_stored(dev: Connected, what: str) -> None:
     truth = dev.truth()
     article = truth.cases["many_roots"]
@@ -299,13 +307,37 @@ def test_a_lowered_page_size_is_paged_through(engine: Engine, monkeypatch: pytes
         assert len(dev.asked()) == sum(-(-articles // 4) for articles in lists)
 
 
-def test_an_owner_that_is_gone_is_skipped_and_the_others_are_read(dev: Connected) -> None:
-    dev.fault("replace", path="/organizations/", status=404, body='{"error": "not found"}')
+def test_an_owner_that_is_not_found_is_owed_and_told_while_the_others_are_read(dev: Connected) -> None:
+    dev.fault("replace", path="/organizations/", status=404, body=NOT_FOUND)
     assert dev.onboard().state is RunState.PROCESSED
     assert {
         row["state"] for row in dev.rows("SELECT state FROM integration_streams WHERE label LIKE '%organization%'")
-    } == {"skipped"}
+    } == {"owed"}
     assert dev.value("SELECT count(*) FROM activities") > 100
+    [owed] = dev.rows("SELECT kind, place, permission, reason FROM owed_reads")
+    [organization] = dev.truth().settings["organizations"]
+    assert (owed["kind"], owed["permission"]) == ("permission", "not found")
+    assert owed["place"] == f"articles:organization:{organization}"
+    assert f"no organization named '{organization}'" in owed["reason"]
+    dev.sandbox.clear_faults()
+    make_due(dev)
+    for _ in range(2):
+        dev.check()
+    assert live(dev).keys() == told(dev.truth()).keys()
+    assert owed_reads(dev) == []
+
+
+NOT_FOUND = '{"error": "not found", "status": 404}'
+
+
+def make_due(dev: Connected) -> None:
+    """As if a day had passed for all that is owed."""
+    with dev.engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE owed_reads SET due_at = now()")
+
+
+def owed_reads(dev: Connected) -> list[dict[str, Any]]:
+    return dev.rows("SELECT kind, place, permission, label, reason FROM owed_reads ORDER BY id")
 
 
 def test_the_limit_of_the_site_is_kept_over_all_requests(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

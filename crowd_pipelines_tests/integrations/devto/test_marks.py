@@ -5,22 +5,20 @@ from typing import Any
 
 import pytest
 
-from crowd_pipelines.integrations.devto.streams import CommentsStream, ListMark
-from crowd_pipelines.model.streams import Json, RetractActivities, RetractMissing
-from crowd_pipelines_tests.integrations.devto.forem import ARTICLES, COMMENTS, Forem, activities, others, payload
+from crowd_pipelines.integrations.devto.streams import CommentsStream, ListMark, heading_of
+from crowd_pipelines_tests.integrations.devto.forem import ARTICLES, SITE, Forem, activities, payload
 
 
 def check_list(listed: Sequence[int], size: int, mark: ListMark) -> tuple[int, ListMark]:
-    """How many requests a check makes of a list of these articles, and the watermark it leaves."""
-    stream, requests = ARTICLES, 0
+    """How many pages a check asks for of a list of these articles, and the watermark it leaves."""
+    page, pages, last = 0, 0, None
     while True:
-        start = (stream.page - 1) * size
-        page, requests = listed[start : start + size], requests + 1
-        if not page:
-            return requests, mark.ended(stream)
-        if not mark.may_go_on(page[-1]):
-            return requests, mark
-        stream = stream.model_copy(update={"page": stream.page + 1, "previous": page[-1]})
+        shown, pages = listed[page * size :][:size], pages + 1
+        if not shown:
+            return pages, ListMark(last=last)
+        if not mark.may_go_on(shown[-1]):
+            return pages, mark
+        page, last = page + 1, shown[-1]
 
 
 def articles_from(newest: int, count: int) -> list[int]:
@@ -53,7 +51,8 @@ def test_a_check_reads_every_page_whatever_was_published_or_unpublished_and_howe
 
 def test_a_page_that_cannot_be_used_does_not_end_a_list(forem: Forem) -> None:
     result = forem.read(ARTICLES, ["surprise"])
-    assert result.next_page == ARTICLES.model_copy(update={"page": 2, "previous": None})
+    assert result.next_page is not None
+    assert result.next_page.parameters == ARTICLES.parameters | {"page": 2, "progress": {"records": 1, "whole": False}}
 
 
 def test_the_next_page_is_another_stream_even_when_this_ones_key_was_asked_for(forem: Forem) -> None:
@@ -65,7 +64,10 @@ def test_the_next_page_is_another_stream_even_when_this_ones_key_was_asked_for(f
 
 
 def known(forem: Forem, **mark: Any) -> None:
-    forem.known["comments:51"] = {"last_comment_at": "2024-02-05T08:00:00Z", "comments_count": 3, "stale": 0} | mark
+    listed = payload("articles")[0]
+    heading = heading_of(listed["title"], listed["url"])
+    told = {"last_comment_at": "2024-02-05T08:00:00Z", "comments_count": 3, "heading": heading}
+    forem.known["comments:51"] = told | mark
 
 
 def wants_comments(forem: Forem, *, onboarding: bool = False, **article: Any) -> bool:
@@ -90,9 +92,29 @@ def test_an_onboarding_reads_all_comments_whatever_is_known(forem: Forem) -> Non
     assert wants_comments(forem, onboarding=True)
 
 
+def test_the_comments_of_an_article_are_read_again_when_it_has_another_title_or_address(forem: Forem) -> None:
+    known(forem)
+    assert wants_comments(forem, title="Better")
+    assert wants_comments(forem, url=f"{SITE}/mara/of-gates-1f")
+    assert not wants_comments(forem, description="Longer", tag_list=["gates"])
+
+
+def test_comments_that_an_older_version_read_are_read_once_more(forem: Forem) -> None:
+    known(forem)
+    forem.known["comments:51"] = {"last_comment_at": "2024-02-05T08:00:00Z", "comments_count": 3, "stale": 0}
+    assert wants_comments(forem)
+
+
 def test_an_article_without_comments_is_not_asked_for_them(forem: Forem) -> None:
+    nothing = {"comments_count": 0, "last_comment_at": payload("articles")[0]["published_at"]}
+    assert not wants_comments(forem, **nothing)
+    assert not wants_comments(forem, **nothing, onboarding=True)
+
+
+def test_a_count_of_none_is_not_believed_beside_the_moment_of_a_last_comment(forem: Forem) -> None:
+    assert wants_comments(forem, comments_count=0)
+    known(forem, comments_count=0)
     assert not wants_comments(forem, comments_count=0)
-    assert not wants_comments(forem, comments_count=0, onboarding=True)
 
 
 def test_a_known_article_is_told_again_only_when_it_changed(forem: Forem) -> None:
@@ -110,41 +132,3 @@ def test_a_comment_more_is_no_change_of_the_article(forem: Forem) -> None:
     listed = payload("articles")
     listed[0] |= {"comments_count": 9, "last_comment_at": "2024-03-01T00:00:00Z"}
     assert activities(forem.read(ARTICLES, listed)) == []
-
-
-NEWER = COMMENTS.model_copy(update={"comments_count": 9, "last_comment_at": "2024-02-09T00:00:00Z"})
-
-
-def mark_of(watermarks: Any) -> Json:
-    [mark] = watermarks.values()
-    assert isinstance(mark, dict)
-    return mark
-
-
-def test_a_tree_older_than_the_list_is_read_again_and_retracts_only_what_it_says_outright(forem: Forem) -> None:
-    result = forem.read(NEWER, payload("comments"))
-    assert mark_of(result.watermarks)["stale"] == 1
-    assert others(result) == [RetractActivities(type=activities(result)[0].type, source_ids=("2k02", "2k04"))]
-    forem.known["comments:51"] = mark_of(result.watermarks)
-    assert wants_comments(forem, comments_count=9, last_comment_at=NEWER.last_comment_at)
-
-
-def test_a_tree_that_stays_older_than_the_list_is_believed_in_the_end(forem: Forem) -> None:
-    result = forem.read(NEWER.model_copy(update={"stale": 1}), payload("comments"))
-    assert isinstance(others(result)[0], RetractMissing)
-    forem.known["comments:51"] = mark_of(result.watermarks)
-    assert not wants_comments(forem, comments_count=9, last_comment_at=NEWER.last_comment_at)
-
-
-def test_a_count_that_is_wrong_makes_no_tree_stale(forem: Forem) -> None:
-    stream = COMMENTS.model_copy(update={"comments_count": 9, "last_comment_at": "2024-02-03T13:30:00Z"})
-    assert mark_of(forem.read(stream, payload("comments")).watermarks)["stale"] == 0
-
-
-def test_a_list_that_changes_again_starts_the_patience_anew(forem: Forem) -> None:
-    known(forem, stale=1)
-    listed = payload("articles")
-    listed[0]["comments_count"] = 7
-    result = forem.read(ARTICLES, listed)
-    [comments] = [stream for stream in result.new_streams if isinstance(stream, CommentsStream)]
-    assert comments.stale == 0
