@@ -105,7 +105,7 @@ class Guild:
         everything = {"id": GUILD, "name": "@everyone", "permissions": str((1 << 64) - 1 & ~(1 << 3))}
         for path, body in {
             f"/guilds/{GUILD}/channels": channels,
-            f"/guilds/{GUILD}/threads/active": {"threads": list(threads), "members": []},
+            f"/guilds/{GUILD}/threads/active": {"threads": list(threads), "members": [], "has_more": False},
             "/applications/@me": told.get("application", application),
             f"/guilds/{GUILD}": told.get("guild", {"id": GUILD, "owner_id": "1", "roles": [everything]}),
             f"/guilds/{GUILD}/members/7": told.get("membership", {"roles": []}),
