@@ -27,6 +27,8 @@ def description() -> dict[str, Any]:
     schemas = described["components"]["schemas"]
     # Documented, and sent since 2024.
     schemas["MessageReferenceType"]["oneOf"].append(FORWARD)
+    # Documented, and sent for guests.
+    schemas["GuildMemberResponse"]["properties"]["joined_at"]["type"] = ["string", "null"]
     for name, schema in schemas.items():
         if "properties" in schema and name not in EXTENDED:
             schema.setdefault("additionalProperties", False)

@@ -38,7 +38,7 @@ def records(community: Community) -> Iterator[Record]:
     yield _about(community, covered)
     for person in _present(community):
         seen[person.id] = None
-        yield from (_joined(community, person, moment) for moment in person.joins[-1:])
+        yield from (_joined(community, person, moment) for moment in person.joins[-1:] if not person.guest)
     for room in covered:
         origin = _origin(community, room)
         for message in room.messages.values():
@@ -59,14 +59,14 @@ def _about(community: Community, covered: list[Room]) -> Record:
             "probed": sum(room.type in SPEAKING for room in community.channels()),
             "members": sum(person.joined is not None for person in community.people.values()),
         },
-        "cases": {**community.cases, "known_private": [str(id_) for id_ in community.cases.get("known_private", ())]},
+        "cases": dict(community.cases),
         "now": bodies.iso(community.now),
     }
 
 
 def _present(community: Community) -> Iterable[Person]:
     people = community.people.values()
-    return [one for one in people if one.joined is not None and one.joins and not (one.pending or one.bot or one.gone)]
+    return [one for one in people if one.joined is not None and not (one.pending or one.bot or one.gone)]
 
 
 def _joined(community: Community, person: Person, moment: int) -> Record:
@@ -112,7 +112,7 @@ def _spoken(community: Community, room: Room, message: Message, origin: Parent) 
         return None
     parent = _answered(community, room, message, origin)
     posted = community.is_post(room)
-    readings = community.readings(message.parts)
+    readings = [_whole(community, message, said) for said in community.readings(message.parts)]
     record = _base(community, room, message) | {
         "type": "thread_started" if posted and message.id == room.id else "message",
         "source_id": str(message.id),
@@ -125,12 +125,19 @@ def _spoken(community: Community, room: Room, message: Message, origin: Parent) 
         "attributes": {
             "thread": room.is_thread,
             "forum": posted,
+            **({"forwarded": True} if message.forwards is not None else {}),
             "attachments": [bodies.attachment_url(message, number) for number in range(message.attachments)],
         },
     }
     formerly = list(room.formerly) if room.is_thread and room.archived is not None else []
     outdated = {"body": [*readings[1:], *_former(community, room, message)], "title": formerly}
     return record | {"outdated": {field: values for field, values in outdated.items() if values}}
+
+
+def _whole(community: Community, message: Message, said: str) -> str:
+    """What was said, and below it what was forwarded."""
+    forwarded = community.readings(message.forwards)[0] if message.forwards else ""
+    return "\n\n".join(filter(None, (said, forwarded)))
 
 
 def _former(community: Community, room: Room, message: Message) -> list[str]:
@@ -146,17 +153,19 @@ def _former(community: Community, room: Room, message: Message) -> list[str]:
 
 def _started(community: Community, room: Room, message: Message) -> Record:
     thread = str(message.thread)
+    room_of = community.rooms[message.thread or 0]
+    formerly = [*room_of.formerly, room_of.name] if room_of.archived is not None or room_of.gone else []
     return _base(community, room, message) | {
         "type": "thread_started",
         "source_id": thread,
         "source_parent_id": None,
         "source_parent_type": None,
         "thread": thread,
-        "title": community.raw(message.parts),
+        "title": room_of.name,
         "body": None,
         "url": f"{bodies.SITE}/channels/{community.guild}/{thread}",
         "attributes": {"thread": True, "forum": False},
-        "outdated": {},
+        "outdated": {"title": formerly} if formerly else {},
     }
 
 
