@@ -276,7 +276,7 @@ _ROWS = (
     ),
     Refusal(
         code="40006",
-        outcome=Outcome.REFUSED,
+        outcome=Outcome.RETRY,
         reason="Discord has switched this off for a while; it is asked again later.",
         source=_CODES,
         body=_body(40006, "This feature has been temporarily disabled server-side"),
