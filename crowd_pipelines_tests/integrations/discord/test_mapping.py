@@ -423,7 +423,7 @@ def test_a_list_of_roles_without_everyone_hides_nothing(guild: Guild) -> None:
 
 
 def test_an_onboarding_asks_for_the_members_even_where_no_intent_is_shown(guild: Guild) -> None:
-    told = {"application": {"id": "7", "flags": 8192, "bot": {"id": "7", "username": "reader"}}}
+    told: dict[str, Any] = {"application": {"id": "7", "flags": 8192, "bot": {"id": "7", "username": "reader"}}}
     onboarding = guild.look([], onboarding=True, **told)
     check = guild.look([], **told)
     assert [[stream.kind for stream in look.new_streams] for look in (onboarding, check)] == [["members"], []]
