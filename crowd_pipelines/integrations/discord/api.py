@@ -394,7 +394,7 @@ class DiscordApi:
     def message(self, channel_id: str, message_id: str) -> dict[str, Any] | None:
         """Return a message; None for one that was deleted."""
         try:
-            return self._object(f"/channels/{channel_id}/messages/{message_id}", bucket=f"message/{channel_id}")
+            return self._object(f"/channels/{channel_id}/messages/{message_id}", bucket=f"messages/{channel_id}")
         except Gone:
             return None
 

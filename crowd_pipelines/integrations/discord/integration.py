@@ -52,7 +52,6 @@ class DiscordIntegration(Integration[DiscordSettings, DiscordCredentials, Discor
     rate_limits: ClassVar[Mapping[str, RateLimit]] = {
         "global": RateLimit(requests=50, seconds=1, burst=10),
         "messages": RateLimit(requests=5, seconds=1, burst=5),
-        "message": RateLimit(requests=5, seconds=1, burst=5),
         "channel": RateLimit(requests=5, seconds=1, burst=5),
         "threads": RateLimit(requests=5, seconds=1, burst=5),
         "members": RateLimit(requests=1, seconds=1, burst=5),

@@ -6,7 +6,7 @@ from typing import Any
 from crowd_pipelines.framework.lists import NO_CURSOR
 from crowd_pipelines.framework.reading import count_nulls, usable
 from crowd_pipelines.integrations.discord.activities import joined_activity, user_member
-from crowd_pipelines.integrations.discord.api import GuildMember, id_of
+from crowd_pipelines.integrations.discord.api import MEMBERS_PER_PAGE, GuildMember, id_of
 from crowd_pipelines.integrations.discord.look import day_of
 from crowd_pipelines.integrations.discord.settings import Run
 from crowd_pipelines.integrations.discord.streams import BEGINNING, GuildMark, MembersStream
@@ -48,7 +48,7 @@ def read_members(stream: MembersStream, run: Run) -> StreamResult:
 def _contradiction(stream: MembersStream, raw: Sequence[Any], ids: Sequence[int], run: Run) -> str | None:
     """Return what the list says of itself that does not agree: at least the bot is in it."""
     if raw:
-        return None if any(ids) else NO_CURSOR
+        return NO_CURSOR if len(raw) >= MEMBERS_PER_PAGE and not any(ids) else None
     if stream.after == BEGINNING:
         return "the list of members is empty, although the bot is in the server"
     guild = GuildMark.model_validate(run.read_watermarks(["guild"]).get("guild", {}))

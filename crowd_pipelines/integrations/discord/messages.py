@@ -17,6 +17,7 @@ from crowd_pipelines.integrations.discord.activities import (
     thread_activity,
 )
 from crowd_pipelines.integrations.discord.api import (
+    MESSAGES_PER_PAGE,
     REPLIED,
     SAID,
     THREAD_CREATED,
@@ -76,7 +77,7 @@ def read_messages(stream: MessagesStream, run: Run) -> StreamResult:
         ),
         last_record_timestamp=page.messages[-1].moment if page.messages else None,
         new_streams=_archives(stream, news, guild),
-        watermarks={} if onward.incomplete else {**onward.watermarks, **marks},
+        watermarks={**onward.watermarks, **marks} if onward.watermarks else {},
         rejected=tuple(page.rejected),
         unread=count_nulls(page.raw),
         uncollected=uncollected(news),
@@ -132,8 +133,10 @@ class _Page:
         both are asked for once more before they count.
         """
         place, last = self.stream.place, self.stream.last
+        if self.raw and not self.ids:
+            return NO_CURSOR if len(self.raw) >= MESSAGES_PER_PAGE else None
         if self.raw:
-            return self._too_short(run) if self.ids else NO_CURSOR
+            return self._too_short(run)
         if last is not None and int(last) > self._after and run.api.message(place.id, last) is not None:
             return _CUT_OFF
         return self._too_short(run)
@@ -166,6 +169,9 @@ def _onward(stream: MessagesStream, page: _Page, mark: MessagesMark, run: Run) -
     """Return where the list goes on and how far it was read, or what it says of itself that does not agree."""
     if doubt := page.contradiction(run):
         return StreamResult(incomplete=doubt)
+    if page.raw and not page.ids:
+        # All that a short page holds is in quarantine or unread; the next check asks for it again.
+        return StreamResult()
     after = mark.with_page(page.ids, page.missing(mark.recent))
     further = stream.model_copy(update={"after": str(page.newest), "progress": page.progress})
     reached = after.completed(stream) if page.is_last else after

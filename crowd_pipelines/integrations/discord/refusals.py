@@ -267,19 +267,19 @@ _ROWS = (
         body={"message": "Index not yet available. Try again later", "code": 110000, "retry_after": 2},
     ),
     Refusal(
+        code="40006",
+        outcome=Outcome.RETRY,
+        reason="Discord has switched this off for a while; it is asked again later.",
+        source=_CODES,
+        body=_body(40006, "This feature has been temporarily disabled server-side"),
+    ),
+    Refusal(
         statuses=(500, 502, 503, 504),
         code="",
         outcome=Outcome.RETRY,
         reason="Discord is in trouble; it is asked again.",
         source=_STATUSES,
         body=_body(0, "500: Internal Server Error"),
-    ),
-    Refusal(
-        code="40006",
-        outcome=Outcome.RETRY,
-        reason="Discord has switched this off for a while; it is asked again later.",
-        source=_CODES,
-        body=_body(40006, "This feature has been temporarily disabled server-side"),
     ),
     Refusal(
         statuses=(403,),

@@ -6,8 +6,8 @@ values that a reader may still hold since nothing showed that they changed. A re
 50 newest messages of a room that has news.
 `member`: source_id, username, formerly, display_name, avatar.
 `vanished`: type, source_id, and `signalled`: whether such a look would have shown that it is gone.
-`coverage`: how many messages of any kind each channel and thread has, how many members the guild, and how many
-channels of whatever kind there are.
+`coverage`: how many messages of any kind each channel and thread has, how many members the guild, how many channels of
+whatever kind there are, and how many lists of archived threads.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,12 @@ from typing import Any
 from crowd_pipelines.sandbox.discord import bodies
 from crowd_pipelines.sandbox.discord.community import Community
 from crowd_pipelines.sandbox.discord.model import (
+    ANNOUNCEMENT,
+    FORUM,
     PRIVATE_THREAD,
     REPLY,
     SPEAKING,
+    TEXT,
     THREAD_CREATED,
     THREAD_STARTER,
     Message,
@@ -57,11 +60,17 @@ def _about(community: Community, covered: list[Room]) -> Record:
             "channels": {str(room.id): len(room.messages) for room in covered if not room.is_thread},
             "threads": {str(room.id): len(room.messages) for room in covered if room.is_thread},
             "probed": sum(room.type in SPEAKING for room in community.channels()),
+            "archives": sum(map(_archives, filter(community.readable, community.channels()))),
             "members": sum(person.joined is not None for person in community.people.values()),
         },
         "cases": dict(community.cases),
         "now": bodies.iso(community.now),
     }
+
+
+def _archives(channel: Room) -> int:
+    """How many lists of archived threads a channel has: of public ones, and of private ones."""
+    return {TEXT: 2, ANNOUNCEMENT: 1, FORUM: 1}.get(channel.type, 0)
 
 
 def _present(community: Community) -> Iterable[Person]:

@@ -137,10 +137,14 @@ def test_a_thread_that_counts_messages_and_names_no_last_one_is_read(guild: Guil
 
 @pytest.mark.parametrize("nothing", [[{"id": None}], [None], ["odd"]])
 def test_a_page_that_does_not_say_where_it_goes_on_ends_nothing(guild: Guild, nothing: list[Any]) -> None:
-    for stream in (MESSAGES, MEMBERS):
-        result = guild.read(stream, nothing)
+    for stream, size in ((MESSAGES, 100), (MEMBERS, 1000)):
+        result = guild.read(stream, nothing * size)
         assert result.incomplete
         assert (result.next_page, result.watermarks) == (None, {})
+        # A short page is the last one: what it holds is kept apart or unread, and asked for again.
+        short = guild.read(stream, nothing)
+        assert (short.next_page, short.watermarks, short.incomplete) == (None, {}, None)
+        assert len(short.rejected) + short.unread == 1
 
 
 def test_a_list_of_members_without_the_bot_is_not_whole(guild: Guild) -> None:
