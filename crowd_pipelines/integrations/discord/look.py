@@ -93,15 +93,15 @@ class Look:
         Once a day they are all looked into, since a thread may have been taken out and put back in between. In an
         onboarding channels speak of their threads, but for private ones; forums have nothing else to say.
         """
-        vanished = {self.before.active[id_] for id_ in self.before.active.keys() - {one.id for one in self.threads}}
         everywhere = self.daily and not self.run.onboarding
         for channel in self.wanted.values():
-            posts = channel.type in OF_POSTS
-            moved = (posts and self._has_new_posts(channel)) or (channel.id, False) in vanished
-            if channel.type in WITH_THREADS and (everywhere or moved):
-                yield self._archive(channel, "public")
-            if channel.type == TEXT and (self.daily or (channel.id, True) in vanished):
-                yield from (self._archive(channel, kind) for kind in self._private_kinds(channel))
+            moved = channel.type in OF_POSTS and self._has_new_posts(channel)
+            vanished = self._vanished(channel, private=False)
+            if channel.type in WITH_THREADS and (everywhere or moved or vanished):
+                yield self._archive(channel, "public", vanished)
+            vanished = self._vanished(channel, private=True)
+            if channel.type == TEXT and (self.daily or vanished):
+                yield from (self._archive(channel, kind, vanished) for kind in self._private_kinds(channel))
 
     def members(self, known: Mapping[str, Json]) -> Iterator[MembersStream]:
         """Yield the list of members, once a day."""
@@ -149,12 +149,18 @@ class Look:
         """Tell whether the bot sees every private thread of a readable channel."""
         return self.access.permits(channel, Permission.MANAGE_THREADS)
 
-    def _archive(self, channel: Channel, kind: ArchiveKind) -> ArchiveStream:
+    def _vanished(self, channel: Channel, *, private: bool) -> tuple[str, ...]:
+        """Return the threads of a channel that were active at the last look."""
+        gone = self.before.active.keys() - {one.id for one in self.threads}
+        return tuple(sorted(id_ for id_ in gone if self.before.active[id_] == (channel.id, private)))
+
+    def _archive(self, channel: Channel, kind: ArchiveKind, sought: tuple[str, ...]) -> ArchiveStream:
         return ArchiveStream(
             channel_id=channel.id,
             channel=channel.name,
             archive=kind,
             posts=channel.type in OF_POSTS,
+            sought=sought,
         )
 
     def _private_kinds(self, channel: Channel) -> tuple[ArchiveKind, ...]:

@@ -124,7 +124,8 @@ class MessagesStream(Stream):
 class ArchiveStream(Stream):
     """A page of a channel's archived threads, the newest first, that came before `before`.
 
-    `until` is where the page that completes it moves the watermark to.
+    `until` is where the page that completes it moves the watermark to. `sought` are threads that are no longer active,
+    so that the list should show them.
     """
 
     # An earlier version noted what the bot seemed to be permitted.
@@ -132,12 +133,14 @@ class ArchiveStream(Stream):
 
     kind: Literal["archive"] = "archive"
     owed = True  # The look at the guild that led to it has moved on.
+    carried = frozenset({"sought"})
     channel_id: str
     channel: str
     archive: ArchiveKind = "public"
     posts: bool = False
     before: str | None = None
     until: str | None = None
+    sought: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from crowd_pipelines.framework.lists import NO_CURSOR
 from crowd_pipelines.framework.reading import count_nulls, usable
+from crowd_pipelines.http.errors import Gone, NotPermitted
 from crowd_pipelines.integrations.discord.api import PRIVATE_THREAD, Thread
 from crowd_pipelines.integrations.discord.settings import Run
 from crowd_pipelines.integrations.discord.streams import (
@@ -58,21 +59,32 @@ def read_archive(stream: ArchiveStream, run: Run) -> StreamResult:
     more = bool(raw) if told is None else told
     rejected: list[RejectedRecord] = []
     threads = list(usable(Thread, raw, rejected))
+    sought = tuple(id_ for id_ in stream.sought if id_ not in {thread.id for thread in threads})
     times = [thread.archived_at for thread in threads if thread.archived_at]
     mark = ArchiveMark.model_validate(run.read_watermarks([stream.subject]).get(stream.subject, {}))
     until = stream.until or (max(times).isoformat() if times else None)
     wanted = more and _unseen(stream, mark, times, run)
     cursor = _cursor(stream, threads, times) if wanted else None
-    further = stream.model_copy(update={"before": cursor, "until": until}) if cursor else None
+    further = stream.model_copy(update={"before": cursor, "until": until, "sought": sought}) if cursor else None
+    missed = [] if further else list(_missed(sought, run))
     return StreamResult(
         last_record=threads[-1].id if threads else None,
-        new_streams=tuple(_news(stream, threads, run)),
+        new_streams=tuple(_news(stream, [*threads, *missed], run)),
         next_page=further,
         watermarks={stream.subject: ArchiveMark(until=until).model_dump(mode="json")} if until and not further else {},
         rejected=tuple(rejected),
         unread=count_nulls(raw),
         incomplete=NO_CURSOR if wanted and cursor is None else None,
     )
+
+
+def _missed(sought: Sequence[str], run: Run) -> Iterator[Thread]:
+    """Yield the threads that the list ought to have shown and did not, but for those that were deleted or hidden."""
+    for thread_id in sought:
+        try:
+            yield run.api.thread(thread_id)
+        except (Gone, NotPermitted):
+            continue
 
 
 def _news(stream: ArchiveStream, threads: Sequence[Thread], run: Run) -> Iterator[MessagesStream]:

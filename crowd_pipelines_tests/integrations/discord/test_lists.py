@@ -349,3 +349,15 @@ def test_only_null_says_that_somebody_is_a_guest(
 
 def _again(guild: Guild, stream: MessagesStream) -> Any:
     return read_messages(stream, guild.run())
+
+
+def test_a_thread_that_is_no_longer_active_is_read_although_the_archive_does_not_show_it_yet(guild: Guild) -> None:
+    forum = channel("950", 15)
+    seen(guild, [forum], [thread("1001", "950"), thread("1002", "950"), thread("1003", "950")])
+    [archive] = guild.look([forum], []).new_streams
+    assert isinstance(archive, ArchiveStream)
+    assert archive.sought == ("1001", "1002", "1003")
+    guild.server.plays("/channels/1002", answer(200, thread("1002", "950", last="2000")))
+    guild.refuses("/channels/1003", 404, "Unknown Channel", 10003)
+    shown = {"threads": [thread("1001", "950", last="2000")], "has_more": False}
+    assert messages(guild.read(archive, shown)) == {"1001": "1000", "1002": "1000"}
