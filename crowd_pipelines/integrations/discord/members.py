@@ -10,7 +10,7 @@ from crowd_pipelines.integrations.discord.api import MEMBERS_PER_PAGE, GuildMemb
 from crowd_pipelines.integrations.discord.look import day_of
 from crowd_pipelines.integrations.discord.settings import Run
 from crowd_pipelines.integrations.discord.streams import BEGINNING, GuildMark, MembersStream
-from crowd_pipelines.model.streams import RejectedRecord, StreamResult, UpsertActivities, UpsertMembers
+from crowd_pipelines.model.streams import Operation, RejectedRecord, StreamResult, UpsertActivities, UpsertMembers
 
 _TOLERANCE, _AT_LEAST = 0.1, 10
 """The guild's own count is approximate: a list that is shorter by a larger part, and by more people, was cut off."""
@@ -24,17 +24,12 @@ def read_members(stream: MembersStream, run: Run) -> StreamResult:
     raw = run.api.members(run.settings.guild_id, stream.after)
     rejected: list[RejectedRecord] = []
     people = [one for one in usable(GuildMember, raw, rejected) if not (one.user.bot or one.user.system or one.pending)]
-    joined = [joined_activity(one, run.settings.guild_id) for one in people]
-    guests = [user_member(one.user) for one, activity in zip(people, joined, strict=True) if activity is None]
     ids = [_user_id(item) for item in raw]
     last = str(max([int(stream.after), *ids]))
     day = stream.day or day_of(run)
     further = stream.model_copy(update={"after": last, "day": day, "seen": stream.seen + len(raw)})
     return StreamResult(
-        operations=(
-            UpsertActivities(activities=tuple(one for one in joined if one)),
-            UpsertMembers(members=tuple(guests)),
-        ),
+        operations=_operations(people, run.settings.guild_id),
         last_record=last,
         # A page of those who came before leads to itself, which is told.
         next_page=further if any(ids) else None,
@@ -42,6 +37,16 @@ def read_members(stream: MembersStream, run: Run) -> StreamResult:
         rejected=tuple(rejected),
         unread=count_nulls(raw),
         incomplete=_contradiction(stream, raw, ids, run),
+    )
+
+
+def _operations(people: Sequence[GuildMember], guild_id: str) -> tuple[Operation, ...]:
+    """Return who joined, and the guests, of whom nobody says since when they are there."""
+    joined = [joined_activity(one, guild_id) for one in people]
+    guests = [user_member(one.user) for one, activity in zip(people, joined, strict=True) if activity is None]
+    return (
+        UpsertActivities(activities=tuple(one for one in joined if one)),
+        UpsertMembers(members=tuple(guests)),
     )
 
 

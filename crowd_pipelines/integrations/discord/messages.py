@@ -61,20 +61,15 @@ def read_messages(stream: MessagesStream, run: Run) -> StreamResult:
     """
     known = run.read_watermarks(["guild", stream.place.subject])
     guild = GuildMark.model_validate(known.get("guild", {}))
-    mark = MessagesMark.model_validate(known.get(stream.place.subject, {}))
     page = _Page(stream, run.api.messages(stream.place.id, stream.after))
-    mark = mark.model_copy(update={"starter": _starter(stream, mark, page)})
+    mark = _mark(stream, page, known)
     setting = _setting(stream, mark, guild, run)
     onward, news = _onward(stream, page, mark, run), page.raw if run.onboarding else page.beyond(mark.read)
     named, marks = _named(page, setting, run)
-    shown, hidden = _activities(page.messages, setting, mark)
+    retracted = () if onward.incomplete else _retracted(stream, page, mark)
     return replace(
         onward,
-        operations=(
-            UpsertActivities(activities=(*shown, *named)),
-            *([ShowActivities(activities=hidden)] if hidden else []),
-            *(() if onward.incomplete else _retracted(stream, page, mark)),
-        ),
+        operations=(*_shown(page.messages, named, setting, mark), *retracted),
         last_record_timestamp=page.messages[-1].moment if page.messages else None,
         new_streams=_archives(stream, news, guild),
         watermarks={**onward.watermarks, **marks} if onward.watermarks else {},
@@ -182,6 +177,11 @@ def _onward(stream: MessagesStream, page: _Page, mark: MessagesMark, run: Run) -
     )
 
 
+def _mark(stream: MessagesStream, page: _Page, known: Mapping[str, Json]) -> MessagesMark:
+    mark = MessagesMark.model_validate(known.get(stream.place.subject, {}))
+    return mark.model_copy(update={"starter": _starter(stream, mark, page)})
+
+
 def _setting(stream: MessagesStream, mark: MessagesMark, guild: GuildMark, run: Run) -> Setting:
     roles = guild.access.roles if guild.access else {}
     channels = {**guild.threads, **guild.channels}
@@ -194,16 +194,17 @@ def _setting(stream: MessagesStream, mark: MessagesMark, guild: GuildMark, run: 
     )
 
 
-def _activities(
-    messages: Sequence[Message], setting: Setting, mark: MessagesMark
-) -> tuple[tuple[Activity, ...], tuple[Activity, ...]]:
-    """Return what was said, and apart what was read while the bot could see it, which is better than what is shown."""
+def _shown(
+    messages: Sequence[Message], named: Sequence[Activity], setting: Setting, mark: MessagesMark
+) -> Iterator[Operation]:
+    """Yield what was said, and apart what was read while the bot could see it, which is better than what is shown."""
     shown, hidden = list[Activity](), list[Activity]()
-    for message in messages:
-        if is_said(message):
-            known = setting.withholds(message) and int(message.id) <= int(mark.read)
-            (hidden if known else shown).append(message_activity(message, setting))
-    return tuple(shown), tuple(hidden)
+    for message in filter(is_said, messages):
+        known = setting.withholds(message) and int(message.id) <= int(mark.read)
+        (hidden if known else shown).append(message_activity(message, setting))
+    yield UpsertActivities(activities=(*shown, *named))
+    if hidden:
+        yield ShowActivities(activities=tuple(hidden))
 
 
 def _withheld(news: Sequence[Any], page: _Page, setting: Setting) -> tuple[Owed, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from crowd_pipelines.framework.lists import NO_CURSOR
 from crowd_pipelines.framework.reading import count_nulls, usable
 from crowd_pipelines.http.errors import Gone, NotPermitted
-from crowd_pipelines.integrations.discord.api import PRIVATE_THREAD, Thread
+from crowd_pipelines.integrations.discord.api import PRIVATE_THREAD, PUBLIC_THREAD, Thread
 from crowd_pipelines.integrations.discord.settings import Run
 from crowd_pipelines.integrations.discord.streams import (
     BEGINNING,
@@ -56,35 +56,40 @@ def marks_of(known: Mapping[str, Json], places: Iterable[Place]) -> dict[str, Me
 def read_archive(stream: ArchiveStream, run: Run) -> StreamResult:
     """Read a page of a channel's archived threads, and go on until those that were archived before the last look."""
     raw, told = run.api.archived_threads(stream.channel_id, stream.archive, stream.before)
-    more = bool(raw) if told is None else told
     rejected: list[RejectedRecord] = []
     threads = list(usable(Thread, raw, rejected))
-    sought = tuple(id_ for id_ in stream.sought if id_ not in {thread.id for thread in threads})
     times = [thread.archived_at for thread in threads if thread.archived_at]
-    mark = ArchiveMark.model_validate(run.read_watermarks([stream.subject]).get(stream.subject, {}))
     until = stream.until or (max(times).isoformat() if times else None)
-    wanted = more and _unseen(stream, mark, times, run)
+    wanted = (bool(raw) if told is None else told) and _unseen(stream, times, run)
     cursor = _cursor(stream, threads, times) if wanted else None
-    further = stream.model_copy(update={"before": cursor, "until": until, "sought": sought}) if cursor else None
-    missed = [] if further else list(_missed(sought, run))
+    sought = tuple(id_ for id_ in stream.sought if id_ not in {thread.id for thread in threads})
+    missed = [] if wanted else list(_missed(stream, sought, run))
     return StreamResult(
         last_record=threads[-1].id if threads else None,
         new_streams=tuple(_news(stream, [*threads, *missed], run)),
-        next_page=further,
-        watermarks={stream.subject: ArchiveMark(until=until).model_dump(mode="json")} if until and not further else {},
+        next_page=stream.model_copy(update={"before": cursor, "until": until, "sought": sought}) if cursor else None,
+        watermarks={stream.subject: ArchiveMark(until=until).model_dump(mode="json")} if until and not wanted else {},
         rejected=tuple(rejected),
         unread=count_nulls(raw),
         incomplete=NO_CURSOR if wanted and cursor is None else None,
     )
 
 
-def _missed(sought: Sequence[str], run: Run) -> Iterator[Thread]:
-    """Yield the threads that the list ought to have shown and did not, but for those that were deleted or hidden."""
+def _missed(stream: ArchiveStream, sought: Sequence[str], run: Run) -> Iterator[Thread]:
+    """Yield the threads that the list ought to have shown and did not, but for those that were deleted.
+
+    A private thread from which the bot was removed is among them: asking for it shows that access was lost.
+    """
     for thread_id in sought:
         try:
             yield run.api.thread(thread_id)
-        except (Gone, NotPermitted):
+        except Gone:
             continue
+        except NotPermitted:
+            subject = f"messages:{thread_id}"
+            mark = MessagesMark.model_validate(run.read_watermarks([subject]).get(subject, {}))
+            kind = PUBLIC_THREAD if stream.archive == "public" else PRIVATE_THREAD
+            yield Thread(id=thread_id, type=kind, name=mark.name or thread_id, parent_id=stream.channel_id)
 
 
 def _news(stream: ArchiveStream, threads: Sequence[Thread], run: Run) -> Iterator[MessagesStream]:
@@ -104,13 +109,14 @@ def _news(stream: ArchiveStream, threads: Sequence[Thread], run: Run) -> Iterato
         yield from () if found is None or place.id in refused else (found,)
 
 
-def _unseen(stream: ArchiveStream, mark: ArchiveMark, times: Sequence[datetime], run: Run) -> bool:
+def _unseen(stream: ArchiveStream, times: Sequence[datetime], run: Run) -> bool:
     """Tell whether older pages may hold something new. Without a time on this one nobody knows.
 
     Threads that the bot joined come by id: any page may hold one that was archived just now.
     """
     if stream.archive == "joined" or run.onboarding:
         return True
+    mark = ArchiveMark.model_validate(run.read_watermarks([stream.subject]).get(stream.subject, {}))
     return mark.until is None or not times or min(times) >= mark.until
 
 

@@ -361,3 +361,8 @@ def test_a_thread_that_is_no_longer_active_is_read_although_the_archive_does_not
     guild.refuses("/channels/1003", 404, "Unknown Channel", 10003)
     shown = {"threads": [thread("1001", "950", last="2000")], "has_more": False}
     assert messages(guild.read(archive, shown)) == {"1001": "1000", "1002": "1000"}
+    # What may not be seen any more is asked for, refused, and so owed.
+    guild.refuses("/channels/1002", 403, "Missing Access", 50001)
+    lost = guild.read(archive, shown).new_streams[-1]
+    assert isinstance(lost, MessagesStream)
+    assert (lost.place.id, lost.place.name) == ("1002", "thread-1002")
