@@ -4,6 +4,7 @@ Source: the official description (`specs/openapi.json` of discord/discord-api-sp
 snowflakes: numbers written as text that carry their moment, so they sort by time.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -335,11 +336,13 @@ class DiscordApi:
     def __init__(self, http: HttpClient) -> None:
         self._http = http
         self._answers: dict[str, tuple[float, Any]] = {}
+        self._lock = threading.RLock()
 
     def lately(self, what: str, ask: Callable[[], A]) -> A:
-        """Return an answer of the last minute, else ask for it."""
-        asked_at, answer = self._answers.get(what, (float("-inf"), None))
-        return cast("A", answer) if time.monotonic() - asked_at < _MINUTE else self.remembered(what, ask())
+        """Return an answer of the last minute, else ask for it, once for all who want it now."""
+        with self._lock:
+            asked_at, answer = self._answers.get(what, (float("-inf"), None))
+            return cast("A", answer) if time.monotonic() - asked_at < _MINUTE else self.remembered(what, ask())
 
     def remembered(self, what: str, answer: A) -> A:
         """Keep an answer at hand, and return it."""

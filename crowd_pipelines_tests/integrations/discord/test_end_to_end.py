@@ -29,14 +29,15 @@ def bigger(request: pytest.FixtureRequest, engine: Engine, monkeypatch: pytest.M
         yield Connected.to(sandbox, "discord", engine=engine, monkeypatch=monkeypatch)
 
 
-def next_day(discord: Connected) -> None:
-    """What a day makes of the watermarks."""
+def next_day(discord: Connected, *, owed_is_due: bool = True) -> None:
+    """What a day makes of the watermarks, and of what is owed."""
     with discord.engine.begin() as conn:
         conn.exec_driver_sql(
             "UPDATE watermarks SET value = jsonb_set(value, '{day}', '\"2020-01-01\"')"
             " WHERE subject IN ('guild', 'members')"
         )
-        conn.exec_driver_sql("UPDATE owed_reads SET due_at = now()")
+        if owed_is_due:
+            conn.exec_driver_sql("UPDATE owed_reads SET due_at = now()")
 
 
 def owed(discord: Connected, kind: str = "permission") -> dict[str, str]:
@@ -136,7 +137,7 @@ def test_a_check_with_nothing_new_makes_two_requests_and_changes_nothing(onboard
 def test_after_a_week_a_check_brings_exactly_the_news(onboarded: Connected, seed: int) -> None:
     before = live(onboarded).keys()
     onboarded.sandbox.change("discord", [{"do": "week", "seed": seed}])
-    next_day(onboarded)
+    next_day(onboarded, owed_is_due=False)
     assert onboarded.check().state is RunState.PROCESSED
     truth = onboarded.truth()
     assert_true(onboarded, truth)
@@ -246,7 +247,9 @@ def test_an_archived_thread_that_spoke_in_between_is_found_within_a_day(onboarde
 @pytest.mark.parametrize("what", ["archive", "archived thread"])
 def test_what_the_guilds_lists_lead_to_only_once_is_read_by_the_next_check(discord: Connected, what: str) -> None:
     thread = discord.truth().cases["thread_without_message"]
-    path = {"archive": "/threads/archived/public", "archived thread": f"/channels/{thread}/messages"}[what]
+    post = next(one for one in discord.truth().activities if one["source_id"] == discord.truth().cases["post"])
+    archive = f"/channels/{post['channel_id']}/threads/archived/public"
+    path = {"archive": archive, "archived thread": f"/channels/{thread}/messages"}[what]
     discord.fault("server_error", path=path)
     run = discord.onboard()
     assert run.state is RunState.DELAYED
@@ -378,7 +381,7 @@ def test_without_the_members_intent_nobody_is_listed_and_the_user_is_told(discor
     assert discord.onboard().state is RunState.PROCESSED
     assert {key[0] for key in live(discord)} == {"message", "thread_started"}
     assert owed(discord)["members"] == "Server Members Intent"
-    refused = [entry["path"] for entry in discord.sandbox.requests("discord") if entry["status"] != 200]
+    refused = [entry["path"] for entry in discord.sandbox.requests("discord") if entry["status"] == 403]
     assert [path.rsplit("/", 1)[-1] for path in refused] == ["members"]
     discord.sandbox.forget_requests("discord")
     discord.check()
@@ -421,6 +424,21 @@ def test_a_channel_that_was_opened_is_read_from_its_beginning(onboarded: Connect
     assert_true(onboarded, onboarded.truth())
     assert room in {row["channel_id"] for row in live(onboarded).values()}
     assert room not in owed(onboarded)
+
+
+def test_what_is_owed_is_tried_once_a_day_with_few_requests_and_no_refusal(onboarded: Connected) -> None:
+    before = owed(onboarded)
+    assert len(before) == 4
+    for _ in range(2):
+        onboarded.check()
+        assert len(onboarded.asked()) == 2
+    next_day(onboarded)
+    onboarded.sandbox.forget_requests("discord")
+    onboarded.check()
+    assert {entry["status"] for entry in onboarded.sandbox.requests("discord")} <= {200, 404}
+    asked = onboarded.asked()
+    assert len(asked) - len(set(asked)) <= 5
+    assert owed(onboarded) == before
 
 
 def test_a_history_that_was_closed_retracts_nothing(onboarded: Connected) -> None:
@@ -524,7 +542,7 @@ def test_other_poison_is_quarantined_while_the_rest_is_read(
 
 @pytest.mark.parametrize(
     "path",
-    ["/messages", r"/guilds/\d+/members", "/threads/archived/public", "/threads/active", r"/guilds/\d+/channels"],
+    [r"/messages\?", r"/guilds/\d+/members\?", "/threads/archived/public", "/threads/active", r"/guilds/\d+/channels"],
 )
 def test_a_null_is_told_as_unread_and_asked_for_by_the_next_check(discord: Connected, path: str) -> None:
     discord.fault("poison", path=path, what="null_record", times=1)
@@ -574,4 +592,4 @@ def test_windows_that_are_used_up_are_waited_for_before_a_refusal(discord: Conne
     assert run.delay_reason is None
     assert run.state is RunState.PROCESSED
     assert live(discord).keys() == told(discord.truth()).keys()
-    assert {entry["status"] for entry in discord.sandbox.requests("discord")} == {200}
+    assert 429 not in {entry["status"] for entry in discord.sandbox.requests("discord")}
