@@ -1,11 +1,12 @@
 """Reads what was owed: a place that the bot may read now, or what messages say now that it is shown."""
 
-from crowd_pipelines.framework.reading import usable
+from crowd_pipelines.framework.reading import count_nulls, usable
 from crowd_pipelines.http.errors import NotPermitted
 from crowd_pipelines.integrations.discord.access import Access
 from crowd_pipelines.integrations.discord.api import Channel, Message, Thread
 from crowd_pipelines.integrations.discord.guild import look_up
 from crowd_pipelines.integrations.discord.look import Look
+from crowd_pipelines.integrations.discord.places import is_whole
 from crowd_pipelines.integrations.discord.refusals import (
     MANAGE_THREADS,
     MESSAGE_CONTENT,
@@ -22,8 +23,9 @@ from crowd_pipelines.integrations.discord.streams import (
     PlaceStream,
 )
 from crowd_pipelines.integrations.discord.threads import marks_of
-from crowd_pipelines.model.streams import Stream, StreamResult
+from crowd_pipelines.model.streams import RejectedRecord, Stream, StreamResult
 
+_NOT_WHOLE = "the server's list of channels holds records that cannot be used"
 _DELETED = "The channel was deleted: the server does not list it any more."
 
 
@@ -31,11 +33,13 @@ def read_place(stream: PlaceStream, run: Run) -> StreamResult:
     """Return streams for everything of a place, now that it may be read. Raises NotPermitted while it may not."""
     if stream.opened and not run.onboarding:
         return StreamResult()
-    guild_id = run.settings.guild_id
-    channels = usable(Channel, run.api.channels_lately(guild_id), [])
-    channel = next((one for one in channels if one.id == stream.channel_id), None)
-    if channel is None:
+    guild_id, rejected = run.settings.guild_id, list[RejectedRecord]()
+    raw = run.api.channels_lately(guild_id)
+    channel = next((one for one in usable(Channel, raw, rejected) if one.id == stream.channel_id), None)
+    if channel is None and is_whole(raw):
         return StreamResult(skipped=_DELETED)
+    if channel is None:
+        return StreamResult(rejected=tuple(rejected), unread=count_nulls(raw), incomplete=_NOT_WHOLE)
     access = run.api.lately(f"access/{guild_id}", lambda: look_up(run.api, guild_id))
     if missing := access.missing(channel):
         raise NotPermitted(without(missing), permission=missing)

@@ -99,6 +99,12 @@ class _Page:
         self.progress = (stream.progress or begun).with_page(self.listed)
 
     @property
+    def present(self) -> tuple[str, ...]:
+        """What a thread holds, if it was all on its first page."""
+        first = self.stream.place.is_thread and self.stream.after == BEGINNING
+        return tuple(map(str, self.ids)) if first else self.stream.present
+
+    @property
     def listed(self) -> ListPage:
         """What the page says of its list."""
         ids = tuple(None if (found := id_of(item)) is None else str(found) for item in self.raw)
@@ -168,7 +174,7 @@ def _onward(stream: MessagesStream, page: _Page, mark: MessagesMark, run: Run) -
         # All that a short page holds is in quarantine or unread; the next check asks for it again.
         return StreamResult()
     after = mark.with_page(page.ids, page.missing(mark.recent))
-    further = stream.model_copy(update={"after": str(page.newest), "progress": page.progress})
+    further = stream.model_copy(update={"after": str(page.newest), "progress": page.progress, "present": page.present})
     reached = after.completed(stream) if page.is_last else after
     return StreamResult(
         last_record=str(page.newest),
@@ -270,11 +276,9 @@ def _retracted(stream: MessagesStream, page: _Page, mark: MessagesMark) -> Itera
     """Yield what is no longer there: all that a thread does not hold which was read in one go, else recent messages."""
     types = (MESSAGE, THREAD_STARTED) if stream.place.form == "post" else (MESSAGE,)
     gone = page.missing(mark.recent)
-    whole = stream.place.is_thread and stream.after == BEGINNING and page.is_last and page.raw
-    if whole and page.progress.whole:
-        present = tuple(map(str, page.ids))
+    if page.is_last and page.present and page.progress.records == len(page.present) and page.progress.whole:
         for kind in types:
-            yield from absent(kind, stream.place.id, present, progress=page.progress, page=page.listed)
+            yield from absent(kind, stream.place.id, page.present, progress=page.progress, page=page.listed)
     elif gone:
         yield from (RetractActivities(type=kind, source_ids=tuple(gone)) for kind in types)
 

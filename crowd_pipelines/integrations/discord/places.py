@@ -1,5 +1,6 @@
 """The places of a guild, what is owed of them, and whether they still answer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from crowd_pipelines.framework.integration import Place as OwnedPlace
@@ -100,10 +101,10 @@ def hidden_contents(channel_id: str = "", message_id: str = "") -> Owed:
 def confirm(stream: Any, run: Run) -> None:
     """See that the guild's lists, which it answers, do not show what was not found either.
 
-    Raises Retryable when they do: then it is there, and the answer was wrong.
+    Raises Retryable when they do, since the answer was wrong then, and when they cannot be relied on.
     """
     guild_id = run.settings.guild_id
-    if isinstance(stream, MessagesStream) and stream.place.is_thread:
+    if _is_thread(stream):
         sought, shown = stream.place.id, run.api.active_lately(guild_id)
     elif isinstance(stream, MessagesStream | ArchiveStream):
         sought = stream.place.channel_id if isinstance(stream, MessagesStream) else stream.channel_id
@@ -112,3 +113,15 @@ def confirm(stream: Any, run: Run) -> None:
         return
     if sought in {str(id_of(item)) for item in shown}:
         raise Retryable(f"Discord does not find {stream.label}, yet lists it. It will be tried again.")
+    # There may be no active thread at all, but there is always a channel.
+    if not is_whole(shown if shown or not _is_thread(stream) else [{"id": sought}]):
+        raise Retryable(f"Discord does not find {stream.label}, and its lists are odd. It will be tried again.")
+
+
+def is_whole(raw: Sequence[Any]) -> bool:
+    """Tell whether what a list of channels does not show is not there: it holds some, and all can be told apart."""
+    return bool(raw) and all(id_of(item) is not None for item in raw)
+
+
+def _is_thread(stream: Any) -> bool:
+    return isinstance(stream, MessagesStream) and stream.place.is_thread

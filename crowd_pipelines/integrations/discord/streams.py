@@ -99,7 +99,8 @@ class MessagesStream(Stream):
     """Messages of a channel or thread, oldest first, that follow `after`.
 
     `last` is the newest message that the guild's lists spoke of; None where they did not say. `count` is how many
-    messages a thread says that it has at least, `progress` how many were read since the beginning.
+    messages a thread says that it has at least, `progress` how many were read since the beginning. `present` are those
+    of a thread's first page, which is all of it where the one that was said last was deleted.
     """
 
     # An earlier version noted what the bot seemed to be permitted.
@@ -107,12 +108,13 @@ class MessagesStream(Stream):
 
     kind: Literal["messages"] = "messages"
     owed = True  # Once its page of the archive is read, nothing leads to an archived thread.
-    carried = frozenset({"count", "progress"})
+    carried = frozenset({"count", "progress", "present"})
     place: Place
     after: str = BEGINNING
     last: str | None = None
     count: int | None = None
     progress: ListProgress | None = None
+    present: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

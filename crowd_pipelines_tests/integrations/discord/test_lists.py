@@ -129,6 +129,20 @@ def test_a_thread_of_several_pages_is_counted_over_all(guild: Guild) -> None:
     assert (result.incomplete, others(result)) == (None, [])
 
 
+def test_a_thread_whose_last_message_was_deleted_is_whole_after_an_empty_page(guild: Guild) -> None:
+    first = guild.read(POST.model_copy(update={"last": LAST}), [message(id=SECOND), message(id=FIRST)])
+    assert (others(first), first.next_page is None) == ([], False)
+    assert isinstance(first.next_page, MessagesStream)
+    result = guild.read(first.next_page, [])
+    assert [one.present for one in others(result) if isinstance(one, RetractMissing)] == 2 * [
+        frozenset({FIRST, SECOND})
+    ]
+    # Two pages with messages are more than is kept in mind.
+    longer = guild.read(first.next_page, [message(id="1103640000000000103")])
+    assert isinstance(longer.next_page, MessagesStream)
+    assert others(guild.read(longer.next_page, [])) == []
+
+
 def test_a_thread_that_counts_messages_and_names_no_last_one_is_read(guild: Guild) -> None:
     seen(guild, [channel()])
     assert messages(guild.look([channel()], [thread(last=None, message_count=2)])) == {"901": "0"}
