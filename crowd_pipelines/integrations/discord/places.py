@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from crowd_pipelines.framework.integration import Place as OwnedPlace
-from crowd_pipelines.http.errors import Retryable
+from crowd_pipelines.http.errors import Gone, Retryable
 from crowd_pipelines.integrations.discord.api import Channel, id_of
 from crowd_pipelines.integrations.discord.refusals import (
     MANAGE_THREADS,
@@ -99,23 +99,20 @@ def hidden_contents(channel_id: str = "", message_id: str = "") -> Owed:
 
 
 def confirm(stream: Any, run: Run) -> None:
-    """See that the guild's lists, which it answers, do not show what was not found either.
+    """See that the guild, which answers, does not show what was not found either.
 
-    Raises Retryable when they do, since the answer was wrong then, and when they cannot be relied on.
+    Raises Retryable when it does, since the answer was wrong then, and when its list of channels cannot be relied on.
     """
-    guild_id = run.settings.guild_id
-    if _is_thread(stream):
-        sought, shown = stream.place.id, run.api.active_lately(guild_id)
-    elif isinstance(stream, MessagesStream | ArchiveStream):
-        sought = stream.place.channel_id if isinstance(stream, MessagesStream) else stream.channel_id
-        shown = run.api.channels_lately(guild_id)
-    else:
+    if not isinstance(stream, MessagesStream | ArchiveStream):
         return
-    if sought in {str(id_of(item)) for item in shown}:
-        raise Retryable(f"Discord does not find {stream.label}, yet lists it. It will be tried again.")
-    # There may be no active thread at all, but there is always a channel.
-    if not is_whole(shown if shown or not _is_thread(stream) else [{"id": sought}]):
-        raise Retryable(f"Discord does not find {stream.label}, and its lists are odd. It will be tried again.")
+    shown = run.api.channels_lately(run.settings.guild_id)
+    if isinstance(stream, MessagesStream) and stream.place.is_thread:
+        found = _finds(stream.place.id, run)
+    else:
+        channel_id = stream.place.id if isinstance(stream, MessagesStream) else stream.channel_id
+        found = not is_whole(shown) or channel_id in {str(id_of(item)) for item in shown}
+    if found:
+        raise Retryable(f"Discord does not find {stream.label}, yet shows it elsewhere. It will be tried again.")
 
 
 def is_whole(raw: Sequence[Any]) -> bool:
@@ -123,5 +120,9 @@ def is_whole(raw: Sequence[Any]) -> bool:
     return bool(raw) and all(id_of(item) is not None for item in raw)
 
 
-def _is_thread(stream: Any) -> bool:
-    return isinstance(stream, MessagesStream) and stream.place.is_thread
+def _finds(thread_id: str, run: Run) -> bool:
+    try:
+        run.api.thread(thread_id)
+    except Gone:
+        return False
+    return True

@@ -593,3 +593,40 @@ def test_windows_that_are_used_up_are_waited_for_before_a_refusal(discord: Conne
     assert run.state is RunState.PROCESSED
     assert live(discord).keys() == told(discord.truth()).keys()
     assert 429 not in {entry["status"] for entry in discord.sandbox.requests("discord")}
+
+
+PASSING = {
+    "a proxy's page": (403, "<html>Access denied</html>"),
+    "another service": (404, '{"error": "not found"}'),
+    "an unknown code": (403, '{"message": "Something else", "code": 50999}'),
+    "a channel that is there": (404, '{"message": "Unknown Channel", "code": 10003}'),
+}
+
+
+@pytest.mark.parametrize("answers", PASSING.values(), ids=PASSING)
+def test_a_refusal_that_passes_loses_nothing(discord: Connected, answers: tuple[int, str]) -> None:
+    thread = discord.truth().cases["thread_without_message"]
+    status, body = answers
+    discord.fault("replace", path=f"/channels/{thread}/messages", status=status, body=body, times=1)
+    run = discord.onboard()
+    assert run.state is RunState.DELAYED
+    assert discord.resume(run).state is RunState.PROCESSED
+    assert live(discord).keys() == told(discord.truth()).keys()
+    assert owed(discord, "failure") == {}
+
+
+def test_what_is_counted_and_not_stored_is_told(onboarded: Connected) -> None:
+    counts = onboarded.rows("SELECT uncollected FROM integration_streams WHERE uncollected IS NOT NULL")
+    total: dict[str, int] = {}
+    for row in counts:
+        for kind, count in row["uncollected"].items():
+            total[kind] = total.get(kind, 0) + int(count)
+    assert total == {"poll": 1, "sticker_items": 1}
+
+
+def test_a_server_that_discord_denies_is_read_by_its_channels_and_roles(discord: Connected) -> None:
+    body = '{"message": "Unknown Guild", "code": 10004}'
+    discord.fault("replace", path=r"/guilds/\d+\?with_counts", status=404, body=body)
+    assert discord.onboard().state is RunState.PROCESSED
+    assert live(discord).keys() == told(discord.truth()).keys()
+    assert set(discord.truth().cases["hidden"].values()) <= owed(discord).keys()

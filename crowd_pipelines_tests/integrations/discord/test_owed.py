@@ -221,13 +221,24 @@ def test_members_are_listed_when_the_intent_is_there(guild: Guild) -> None:
 
 
 @pytest.mark.parametrize("stream", [MESSAGES, THREAD, ArchiveStream(channel_id="900", channel="general")])
-def test_what_is_not_found_is_gone_only_if_no_list_shows_it(guild: Guild, stream: Stream) -> None:
-    run = guild.run()
-    guild.look([channel(), channel("902")], [thread(THREAD.place.id)])
-    with pytest.raises(Retryable, match="yet lists it"):
+def test_what_is_not_found_is_gone_only_if_nothing_else_shows_it(guild: Guild, stream: Stream) -> None:
+    run, path = guild.run(), f"/channels/{THREAD.place.id}"
+    guild.look([channel(), channel("902")])
+    guild.server.plays(path, answer(200, thread(THREAD.place.id)))
+    with pytest.raises(Retryable, match="yet shows it elsewhere"):
         DISCORD.confirm_place(stream, run)
-    guild.look([channel("902")], [])
+    guild.look([channel("902")])
+    guild.refuses(path, 404, "Unknown Channel", 10003)
     DISCORD.confirm_place(stream, run)
+
+
+@pytest.mark.parametrize("odd", [[], [None], [channel("902"), None], [channel("902"), {"id": "x"}]])
+def test_a_list_of_channels_that_is_odd_proves_nothing(guild: Guild, odd: list[Any]) -> None:
+    guild.look(odd)
+    with pytest.raises(Retryable):
+        DISCORD.confirm_place(MESSAGES, guild.run())
+    result = process(guild, PlaceStream(channel_id="910", channel="x"))
+    assert (result.skipped, bool(result.incomplete)) == (None, True)
 
 
 def test_a_bot_that_was_removed_has_no_gone_channels(guild: Guild) -> None:
