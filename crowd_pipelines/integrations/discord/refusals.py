@@ -95,7 +95,7 @@ _ROWS = (
         statuses=(404,),
         code="10003",
         outcome=Outcome.GONE,
-        reason="The channel or thread was deleted, if the server's list of channels does not show it any more either.",
+        reason="The channel or thread was deleted, if Discord shows it nowhere else either.",
         source=_CODES,
         body=_body(10003, "Unknown Channel"),
     ),
