@@ -214,12 +214,17 @@ def _shown(
 
 
 def _withheld(news: Sequence[Any], page: _Page, setting: Setting) -> tuple[Owed, ...]:
-    """Return that contents are owed where a message is shown empty, although the bot has the intent."""
+    """Return that contents are owed where messages are shown empty, although the bot has the intent.
+
+    One among others lost what it held, as when Discord takes a file away; it says nothing about the intent.
+    """
     new = {id_of(item) for item in news if not kinds_of(item)}
-    bare = [one for one in page.messages if is_said(one) and one.is_bare and int(one.id) in new]
-    if not (bare and setting.sees_contents):
+    said = [one for one in page.messages if is_said(one)]
+    bare = [one for one in said if one.is_bare]
+    first = next((one for one in bare if int(one.id) in new), None)
+    if first is None or not setting.sees_contents or 2 * len(bare) <= len(said):
         return ()
-    return (hidden_contents(setting.place.id, bare[0].id),)
+    return (hidden_contents(setting.place.id, first.id),)
 
 
 def _named(page: _Page, setting: Setting, run: Run) -> tuple[tuple[Activity, ...], Mapping[str, Json]]:

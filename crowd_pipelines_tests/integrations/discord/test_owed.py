@@ -209,6 +209,14 @@ def test_contents_that_come_empty_in_spite_of_the_intent_are_owed_until_one_show
         assert messages(process(guild, owed.stream)) == {"900": "0"}
 
 
+def test_one_empty_message_among_others_says_nothing_about_the_intent(guild: Guild) -> None:
+    guild.keep(guild.look([channel()], onboarding=True))
+    others = [message(id=str(1103650000000000001 + number)) for number in range(3)]
+    assert guild.read(MESSAGES, [*others, message(id="1103650000000000009", content="")]).owed == ()
+    empty = [{**one, "content": ""} for one in others]
+    assert guild.read(MESSAGES, [*empty, message(id="1103650000000000009")]).owed != ()
+
+
 def test_members_are_listed_when_the_intent_is_there(guild: Guild) -> None:
     blind = {**BLIND, "flags": 1 << 19}
     [owed] = guild.look([channel()], onboarding=True, application=blind).owed
