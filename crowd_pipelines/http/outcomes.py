@@ -77,13 +77,15 @@ def verdict_of(
     """Return what an answer means. A limit comes before everything else, then the platform's own judge and table.
 
     What nobody names is a failure that comes due again, never a reason to leave something out. `closed` says that the
-    judge reads a table of the platform: then no status means anything by itself.
+    judge reads a table of the platform: then no status means anything by itself, and what the table names is no limit
+    only because the quota happens to be used up.
     """
     status = response.status
     if status != 429 and is_limit(response):
-        return Verdict(outcome=Outcome.RATE_LIMITED)
+        named = judge(response) if judge and closed and not says_limit(response) else None
+        return _verdict(named or Outcome.RATE_LIMITED)
     if judge and (judged := judge(response)):
-        return judged if isinstance(judged, Verdict) else Verdict(outcome=judged)
+        return _verdict(judged)
     if status in overrides:
         return Verdict(outcome=overrides[status])
     if not closed and isinstance(response.json, dict) and status in STATUS:
@@ -91,14 +93,20 @@ def verdict_of(
     return Verdict(outcome=_by_class(status))
 
 
+def _verdict(judged: Outcome | Verdict) -> Verdict:
+    return judged if isinstance(judged, Verdict) else Verdict(outcome=judged)
+
+
 def is_limit(response: Response) -> bool:
     """Tell whether a refusal is about how much is asked for, and not about what."""
+    return says_limit(response) or (response.status == 403 and refuses_for_rate(response.headers))
+
+
+def says_limit(response: Response) -> bool:
+    """Tell whether a refusal says itself that it is about how much is asked for."""
     if response.status < 400:
         return False
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if response.status == 429 or "retry-after" in headers:
-        return True
-    if response.status == 403 and refuses_for_rate(headers):
+    if response.status == 429 or "retry-after" in {name.lower() for name in response.headers}:
         return True
     return response.status < 500 and any(_LIMIT_WORDS.search(text) for text in _texts(response.json))
 

@@ -38,7 +38,8 @@ class Bot:
         active = self.get(f"/guilds/{self.guild}/threads/active").json["threads"]
         hosts = [channel["id"] for channel in self.channels() if channel["type"] in (0, 5, 15)]
         archived = [thread for host in hosts for thread in self.archived(host)]
-        return [*active, *archived]
+        joined = [thread for host in hosts for thread in self.joined(host)]
+        return [*active, *archived, *joined]
 
     def archived(self, channel: str) -> Iterator[dict[str, Any]]:
         query: dict[str, Any] = {"limit": 3}
@@ -50,6 +51,11 @@ class Bot:
             if not answer.json["has_more"]:
                 return
             query["before"] = answer.json["threads"][-1]["thread_metadata"]["archive_timestamp"]
+
+    def joined(self, channel: str) -> list[dict[str, Any]]:
+        """Archived private threads to which the bot was added; nobody has more than a page of them."""
+        answer = self.get(f"/channels/{channel}/users/@me/threads/archived/private", limit=100)
+        return answer.json["threads"] if answer.status == 200 else []
 
     def messages(self, channel: str) -> Iterator[dict[str, Any]]:
         """Backwards, by tens."""
@@ -84,6 +90,6 @@ def read_everything(bot: Bot) -> set[tuple[str, str]]:
             elif message["type"] == 18:
                 found.add(("thread_started", message["message_reference"]["channel_id"]))
     for member in bot.members():
-        if not (member["user"].get("bot") or member["pending"]):
+        if member["joined_at"] and not (member["user"].get("bot") or member["pending"]):
             found.add(("joined_guild", f"{bot.guild}:{member['user']['id']}:{member['joined_at']}"))
     return found

@@ -191,3 +191,44 @@ def test_without_intents_contents_are_empty_and_members_refused(lively: Sandbox)
 
 def test_the_token_is_checked_against_the_bot_that_was_given(bot: Bot) -> None:
     assert replace(bot, token=bot.token[:-1]).get("/users/@me").status == 401
+
+
+def test_a_message_of_a_closed_history_is_refused_where_the_list_is_empty(still: Sandbox, bot: Bot) -> None:
+    room = still.truth("discord").cases["hidden"]["history"]
+    assert bot.get(f"/channels/{room}/messages").json == []
+    last = next(one["last_message_id"] for one in bot.channels() if one["id"] == room)
+    refused = bot.get(f"/channels/{room}/messages/{last}")
+    assert (refused.status, refused.json["code"]) == (403, 50013)
+
+
+def test_a_removed_bot_lacks_access_to_lists_and_the_guild_is_unknown(lively: Sandbox) -> None:
+    bot = Bot.of(lively)
+    lively.change("discord", [{"do": "remove_bot"}])
+    lists, guild = bot.get(f"/guilds/{bot.guild}/channels"), bot.get(f"/guilds/{bot.guild}")
+    assert (lists.status, lists.json["code"]) == (403, 50001)
+    assert (guild.status, guild.json["code"]) == (404, 10004)
+
+
+def test_guests_came_at_no_time_that_is_told(still: Sandbox, bot: Bot) -> None:
+    guest = still.truth("discord").cases["guest"]
+    joined = {member["user"]["id"]: member["joined_at"] for member in bot.members()}
+    assert joined[guest] is None
+    assert all(moment for id_, moment in joined.items() if id_ != guest)
+
+
+def test_forwards_polls_and_published_messages_are_as_discord_sends_them(still: Sandbox, bot: Bot) -> None:
+    cases = still.truth("discord").cases
+    general = next(one["channel_id"] for one in still.truth("discord").activities if one["source_id"] == cases["poll"])
+    shown = {message["id"]: message for message in bot.messages(general)}
+    assert shown[cases["poll"]]["poll"]["question"] == {"text": "Tea or coffee?"}
+    forwarded = shown[cases["forwarded_with_words"]]
+    assert (forwarded["content"], forwarded["message_reference"]["type"]) == ("Look at this:", 1)
+    assert forwarded["message_snapshots"][0]["message"]["content"] == "what a third one said"
+    assert [message["content"] for message in shown.values() if message["flags"] == 1] == ["For everybody."]
+
+
+def test_private_archives_show_those_that_the_bot_joined(still: Sandbox, bot: Bot) -> None:
+    cases = still.truth("discord").cases
+    joined = {thread["id"] for one in bot.channels() for thread in bot.joined(one["id"])}
+    assert cases["private_archived_joined"] in joined
+    assert cases["private_archived"] not in joined

@@ -29,7 +29,9 @@ def test_who_the_bot_is(bot: Bot) -> None:
 
 
 def test_the_guild_and_its_lists(bot: Bot) -> None:
-    assert_valid(bot, f"/guilds/{bot.guild}", "/guilds/{guild_id}")
+    counted = assert_valid(bot, f"/guilds/{bot.guild}", "/guilds/{guild_id}", with_counts="true")
+    assert counted["approximate_member_count"] > 100
+    assert assert_valid(bot, f"/guilds/{bot.guild}/roles", "/guilds/{guild_id}/roles") == counted["roles"]
     assert assert_valid(bot, f"/guilds/{bot.guild}/channels", "/guilds/{guild_id}/channels")
     assert assert_valid(bot, f"/guilds/{bot.guild}/threads/active", "/guilds/{guild_id}/threads/active")["threads"]
     assert assert_valid(bot, f"/guilds/{bot.guild}/members", "/guilds/{guild_id}/members", limit=1000)

@@ -2,8 +2,8 @@
 
 Channels were tried with a read of one message each before anything else. Then each channel and each thread was a
 sequence of pages of 100 messages that ended with an empty one; so were the members. It found threads by their first
-message and by the list of active ones, and so never those in the archives of forums; what reading these would have
-taken its way is counted all the same.
+message and by the list of active ones, and so never those in the archives of forums, nor private ones; what finding
+and reading these would have taken its way, a page of each list, is counted all the same.
 """
 
 from math import ceil
@@ -21,6 +21,7 @@ def requests(truth: Truth) -> dict[str, int]:
         "probes": coverage["probed"],
         "messages of channels": sum(map(_pages, coverage["channels"].values())),
         "messages of threads": sum(map(_pages, coverage["threads"].values())),
+        "archives": coverage["archives"],
         "members": _pages(coverage["members"]),
     }
 

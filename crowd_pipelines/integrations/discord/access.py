@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from crowd_pipelines.integrations.discord.api import SPOKEN, Channel, Overwrite
+from crowd_pipelines.integrations.discord.refusals import CONNECT, READ_MESSAGE_HISTORY, VIEW_CHANNEL
 
 _OF_A_ROLE, _OF_A_MEMBER = 0, 1
 
@@ -26,9 +27,9 @@ class Permission(IntFlag):
 
 
 _LABELS = {
-    Permission.VIEW_CHANNEL: "View Channel",
-    Permission.READ_MESSAGE_HISTORY: "Read Message History",
-    Permission.CONNECT: "Connect",
+    Permission.VIEW_CHANNEL: VIEW_CHANNEL,
+    Permission.READ_MESSAGE_HISTORY: READ_MESSAGE_HISTORY,
+    Permission.CONNECT: CONNECT,
 }
 _EVERYTHING = (1 << 64) - 1
 
@@ -41,7 +42,10 @@ class RoleGrant(NamedTuple):
 
 
 class Access(BaseModel):
-    """Who the bot is in its guild. Where that could not be learned (`roles` empty), everything counts as permitted."""
+    """Who the bot is in its guild. Where that could not be learned (`roles` empty), everything counts as permitted.
+
+    `members` is how many people the guild says that it has, roughly.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,6 +56,12 @@ class Access(BaseModel):
     own_roles: tuple[str, ...] | None = None
     sees_members: bool = True
     sees_contents: bool = True
+    members: int | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether Discord told what the bot may read."""
+        return self.own_roles is not None and self.guild_id in self.roles
 
     def permits(self, channel: Channel, permission: Permission) -> bool:
         """Tell whether the bot has a permission in a channel and its threads."""
@@ -64,12 +74,8 @@ class Access(BaseModel):
             needed.append(Permission.CONNECT)
         return next((_LABELS[one] for one in needed if not self.permits(channel, one)), None)
 
-    def fingerprint(self, channel: Channel) -> str:
-        """Return what changes when the bot's permissions in a channel do."""
-        return f"{self._in(channel):x}"
-
     def _in(self, channel: Channel) -> int:
-        if self.own_roles is None or self.guild_id not in self.roles:
+        if self.own_roles is None or not self.is_known:
             return _EVERYTHING
         mine = {self.guild_id, *self.own_roles}
         base = reduce(int.__or__, (grant.permissions for id_, grant in self.roles.items() if id_ in mine), 0)

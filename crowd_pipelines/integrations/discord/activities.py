@@ -1,9 +1,19 @@
 """What Discord's payloads mean: activities and members. Pure: the same payload twice gives equal records."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from crowd_pipelines.integrations.discord.api import REPLIED, SAID, Attachment, GuildMember, Message, User
+from crowd_pipelines.integrations.discord.api import (
+    REPLIED,
+    SAID,
+    THREAD_CREATED,
+    Attachment,
+    Forwarded,
+    GuildMember,
+    Message,
+    User,
+)
 from crowd_pipelines.integrations.discord.streams import Place
 from crowd_pipelines.integrations.discord.text import Names, readable
 from crowd_pipelines.model.records import Activity, ActivityType, AttributeType, Member, MemberAttribute
@@ -67,7 +77,7 @@ def message_activity(message: Message, setting: Setting) -> Activity:
         timestamp=message.moment,
         member=user_member(message.author),
         title=place.name if place.is_thread else None,
-        body=None if setting.withholds(message) else readable(message.content or "", _names(message, setting.names)),
+        body=None if setting.withholds(message) else _text(message, setting.names),
         url=f"{SITE}/channels/{setting.guild_id}/{place.id}/{message.id}",
         channel=place.channel,
         channel_id=place.channel_id,
@@ -75,25 +85,30 @@ def message_activity(message: Message, setting: Setting) -> Activity:
             "thread": place.is_thread,
             "forum": place.form == "post",
             **({"childChannel": place.name} if place.is_thread else {}),
-            "attachments": [_attachment(one) for one in message.attachments or () if one],
+            **({"forwarded": True} if message.message_snapshots else {}),
+            "attachments": [_attachment(one) for one in _attachments(message)],
             "reactions": [{"emoji": one.emoji.name, "count": one.count} for one in message.reactions or () if one],
         },
     )
 
 
-def thread_activity(message: Message, setting: Setting) -> Activity | None:
-    """Return the start of a thread, of which a channel tells; its id is the thread's, not that of the news."""
-    thread_id = message.message_reference.channel_id if message.message_reference else None
-    if thread_id is None or not message.by_person:
+def started_thread(message: Message) -> str | None:
+    """Return the thread of whose start a channel tells; None for any other message, and for threads of programs."""
+    if message.type != THREAD_CREATED or not message.by_person or message.message_reference is None:
         return None
+    return message.message_reference.channel_id
+
+
+def thread_activity(news: Message, thread_id: str, name: str, setting: Setting) -> Activity:
+    """Return the start of a thread, of which a channel tells; its id is the thread's, not that of the news."""
     return Activity(
         platform=PLATFORM,
         type=THREAD_STARTED,
         source_id=thread_id,
         thread=thread_id,
-        timestamp=message.moment,
-        member=user_member(message.author),
-        title=message.content,
+        timestamp=news.moment,
+        member=user_member(news.author),
+        title=name,
         url=f"{SITE}/channels/{setting.guild_id}/{thread_id}",
         channel=setting.place.channel,
         channel_id=setting.place.channel_id,
@@ -115,13 +130,16 @@ def joined_activity(member: GuildMember, guild_id: str) -> Activity | None:
 
 
 def user_member(user: User) -> Member:
-    """Return somebody as their account shows them. A deleted account keeps its id."""
+    """Return somebody as their account shows them. A deleted account keeps its id.
+
+    Whoever has no name has none: the username, which stands in for it, may be somebody else's one day.
+    """
     picture = f"https://cdn.discordapp.com/avatars/{user.id}/{user.avatar}.png" if user.avatar else None
     return Member(
         platform=PLATFORM,
         source_id=user.id,
         username=user.username,
-        display_name=user.global_name or user.username,
+        display_name=user.global_name,
         attributes={"url": f"{SITE}/users/{user.id}", "avatarUrl": picture},
     )
 
@@ -138,6 +156,12 @@ def _answered(message: Message, setting: Setting) -> tuple[str, str] | None:
     return referred, setting.type_of(referred).name
 
 
+def _attachments(message: Message) -> Iterator[Attachment]:
+    """Yield the files of a message, and of what is forwarded with it."""
+    lists = (message.attachments, *(one.attachments for one in message.forwarded))
+    return (one for files in lists for one in files or () if one)
+
+
 def _attachment(attachment: Attachment) -> dict[str, Any]:
     """Return a file without its signature, which expires and is another in every answer."""
     return {
@@ -148,7 +172,15 @@ def _attachment(attachment: Attachment) -> dict[str, Any]:
     }
 
 
-def _names(message: Message, names: Names) -> Names:
+def _text(message: Message, names: Names) -> str:
+    """Return what somebody said, and below it what they forwarded."""
+    said = readable(message.content or "", _names(message, names))
+    forwarded = (readable(one.content or "", _names(one, names)) for one in message.forwarded)
+    return "\n\n".join(filter(None, (said, *forwarded)))
+
+
+def _names(message: Message | Forwarded, names: Names) -> Names:
     users = {user.id: user.username for user in message.mentions or () if user}
-    channels = {channel.id: channel.name for channel in message.mention_channels or () if channel}
+    mentioned = message.mention_channels if isinstance(message, Message) else ()
+    channels = {channel.id: channel.name for channel in mentioned or () if channel}
     return Names(users=users, roles=names.roles, channels={**channels, **names.channels})

@@ -4,26 +4,32 @@ Source: the official description (`specs/openapi.json` of discord/discord-api-sp
 snowflakes: numbers written as text that carry their moment, so they sort by time.
 """
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from crowd_pipelines.http.client import HttpClient
-from crowd_pipelines.http.errors import UnexpectedPayload
+from crowd_pipelines.http.errors import Gone, UnexpectedPayload
+from crowd_pipelines.integrations.discord.refusals import BEFORE_EVERYTHING
 from crowd_pipelines.model import clock
 from crowd_pipelines.model.moments import Moment
 from crowd_pipelines.model.payloads import Payload, Spare
 
+A = TypeVar("A")
 T = TypeVar("T", bound=Payload)
+
+_MINUTE = 60
 
 MESSAGES_PER_PAGE = 100
 MEMBERS_PER_PAGE = 1000
 THREADS_PER_PAGE = 100
 
 TEXT, VOICE, ANNOUNCEMENT, STAGE, FORUM, MEDIA = 0, 2, 5, 13, 15, 16
-PRIVATE_THREAD = 12
+PUBLIC_THREAD, PRIVATE_THREAD = 11, 12
 WITH_MESSAGES = frozenset({TEXT, VOICE, ANNOUNCEMENT, STAGE})
 SPOKEN = frozenset({VOICE, STAGE})
 """Channels whose text needs the permission to join them, too."""
@@ -120,6 +126,7 @@ class Thread(NamedPlace):
     name: str
     parent_id: Snowflake
     last_message_id: Spare[Snowflake] = None
+    message_count: Spare[int] = None
     thread_metadata: Spare[ThreadMetadata] = None
 
     @property
@@ -177,6 +184,20 @@ class Origin(Payload):
         return not (self.webhook_id or self.author.bot or self.author.system)
 
 
+class Forwarded(Payload):
+    """What somebody else said, as it was when it was forwarded."""
+
+    content: Spare[str] = None
+    mentions: Spare[tuple[Spare[User], ...]] = None
+    attachments: Spare[tuple[Spare[Attachment], ...]] = None
+
+
+class Snapshot(Payload):
+    """A forwarded message, in its envelope."""
+
+    message: Forwarded
+
+
 class Message(Origin):
     """A message. Bare texts and lists may be empty because the bot may not see them."""
 
@@ -189,8 +210,12 @@ class Message(Origin):
     reactions: Spare[tuple[Spare[Reaction], ...]] = None
     embeds: Spare[list[Any]] = None
     components: Spare[list[Any]] = None
+    stickers: Spare[list[Any]] = None
     sticker_items: Spare[list[Any]] = None
-    message_snapshots: Spare[list[Any]] = None
+    message_snapshots: Spare[tuple[Spare[Snapshot], ...]] = None
+    activity: Any = None
+    application: Any = None
+    call: Any = None
     poll: Any = None
     message_reference: Spare[Reference] = None
     referenced_message: Spare[Origin] = None
@@ -209,11 +234,20 @@ class Message(Origin):
                 self.attachments,
                 self.embeds,
                 self.components,
+                self.stickers,
                 self.sticker_items,
                 self.message_snapshots,
+                self.activity,
+                self.application,
+                self.call,
                 self.poll,
             )
         )
+
+    @property
+    def forwarded(self) -> tuple[Forwarded, ...]:
+        """What is forwarded with it."""
+        return tuple(one.message for one in self.message_snapshots or () if one)
 
     @property
     def original_deleted(self) -> bool:
@@ -225,7 +259,7 @@ class GuildMember(Payload):
     """Someone in a guild; `joined_at` is the last time they came, None for guests. `pending`: not admitted yet."""
 
     user: User
-    joined_at: Spare[Moment] = None
+    joined_at: Moment | None = None
     pending: Spare[bool] = None
 
 
@@ -250,6 +284,7 @@ class Guild(Payload):
     name: Spare[str] = None
     owner_id: Spare[Snowflake] = None
     roles: tuple[Role, ...]
+    approximate_member_count: Spare[int] = None
 
 
 class Application(Payload):
@@ -293,49 +328,98 @@ class _Identified(Payload):
 
 
 class DiscordApi:
-    """Requests of one bot. Lists come as they are; what cannot be used in them is for the caller to tell."""
+    """Requests of one bot. Lists come as they are; what cannot be used in them is for the caller to tell.
+
+    What was asked about a guild within the last minute is at hand (`lately`) for those whom that is new enough.
+    """
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
+        self._answers: dict[str, tuple[float, Any]] = {}
+        self._lock = threading.RLock()
+
+    def lately(self, what: str, ask: Callable[[], A]) -> A:
+        """Return an answer of the last minute, else ask for it, once for all who want it now."""
+        with self._lock:
+            asked_at, answer = self._answers.get(what, (float("-inf"), None))
+            return cast("A", answer) if time.monotonic() - asked_at < _MINUTE else self.remembered(what, ask())
+
+    def remembered(self, what: str, answer: A) -> A:
+        """Keep an answer at hand, and return it."""
+        self._answers[what] = (time.monotonic(), answer)
+        return answer
 
     def channels(self, guild_id: str) -> list[Any]:
         """Return every channel of a guild, readable or not, without threads.
 
         Raises CredentialsRejected when the bot is not in the guild.
         """
-        return self._list(f"/guilds/{guild_id}/channels", bucket=f"guild/{guild_id}")
+        channels = self._list(f"/guilds/{guild_id}/channels", bucket=f"guild/{guild_id}")
+        return self.remembered(f"channels/{guild_id}", channels)
 
-    def active_threads(self, guild_id: str) -> list[Any]:
-        """Return every thread of a guild that is not archived."""
+    def channels_lately(self, guild_id: str) -> list[Any]:
+        """Return the channels of a guild as they were within the last minute."""
+        return self.lately(f"channels/{guild_id}", lambda: self.channels(guild_id))
+
+    def active_threads(self, guild_id: str) -> tuple[list[Any], bool]:
+        """Return every thread of a guild that is not archived, and whether the list says that there are more."""
         path = f"/guilds/{guild_id}/threads/active"
-        return self._threads(self._object(path, bucket=f"guild/{guild_id}"), path)
+        body = self._object(path, bucket=f"guild/{guild_id}")
+        answer = self._threads(body, path), body.get("has_more") is True
+        return self.remembered(f"active/{guild_id}", answer)
 
-    def archived_threads(self, channel_id: str, kind: ArchiveKind, before: str | None) -> tuple[list[Any], bool]:
-        """Return archived threads of a channel, and whether there are more.
+    def active_lately(self, guild_id: str) -> list[Any]:
+        """Return the active threads of a guild as they were within the last minute."""
+        threads, _ = self.lately(f"active/{guild_id}", lambda: self.active_threads(guild_id))
+        return threads
+
+    def archived_threads(self, channel_id: str, kind: ArchiveKind, before: str | None) -> tuple[list[Any], bool | None]:
+        """Return archived threads of a channel, and whether there are more; None where the list does not say.
 
         The newest come first: by when they were archived, or of those that the bot joined, by id. `before` is of that
-        kind, too. Raises Gone when that is not permitted.
+        kind, too. Raises NotPermitted when that is not permitted.
         """
         path = f"/channels/{channel_id}{_ARCHIVES[kind]}"
         body = self._object(path, {"before": before, "limit": THREADS_PER_PAGE}, bucket=f"threads/{channel_id}")
-        return self._threads(body, path), body.get("has_more") is True
+        if body.get("code") == BEFORE_EVERYTHING:
+            return [], False
+        more = body.get("has_more")
+        return self._threads(body, path), more if isinstance(more, bool) else None
 
     def messages(self, channel_id: str, after: str) -> list[Any]:
         """Return the messages that follow an id, the newest first; an empty list where they may not be read, too.
 
-        Raises Gone for a channel that is gone or may not be seen.
+        Raises Gone for a channel that is gone, NotPermitted for one that may not be seen.
         """
         params = {"after": after, "limit": MESSAGES_PER_PAGE}
         return self._list(f"/channels/{channel_id}/messages", params, bucket=f"messages/{channel_id}")
 
+    def message(self, channel_id: str, message_id: str) -> dict[str, Any] | None:
+        """Return a message; None for one that was deleted."""
+        try:
+            return self._object(f"/channels/{channel_id}/messages/{message_id}", bucket=f"messages/{channel_id}")
+        except Gone:
+            return None
+
+    def thread(self, thread_id: str) -> Thread:
+        """Return a thread. Raises Gone when it was deleted."""
+        return self._parsed(Thread, f"/channels/{thread_id}", bucket=f"channel/{thread_id}")
+
     def members(self, guild_id: str, after: str) -> list[Any]:
-        """Return the members whose ids follow one, in their order. Raises Gone without the Server Members intent."""
+        """Return the members whose ids follow one, in their order.
+
+        Raises NotPermitted without the Server Members intent.
+        """
         params = {"after": after, "limit": MEMBERS_PER_PAGE}
         return self._list(f"/guilds/{guild_id}/members", params, bucket=f"members/{guild_id}")
 
     def guild(self, guild_id: str) -> Guild:
-        """Return a guild with its roles."""
-        return self._parsed(Guild, f"/guilds/{guild_id}", bucket=f"guild/{guild_id}")
+        """Return a guild with its roles, and roughly how many are in it."""
+        return self._parsed(Guild, f"/guilds/{guild_id}", {"with_counts": "true"}, bucket=f"guild/{guild_id}")
+
+    def roles(self, guild_id: str) -> list[Any]:
+        """Return the roles of a guild."""
+        return self._list(f"/guilds/{guild_id}/roles", bucket=f"guild/{guild_id}")
 
     def application(self) -> Application:
         """Return the bot's application."""
@@ -363,8 +447,8 @@ class DiscordApi:
             raise UnexpectedPayload(f"{path} answered no list of threads", evidence=str(body))
         return threads
 
-    def _parsed(self, wanted: type[T], path: str, *, bucket: str) -> T:
-        body = self._object(path, bucket=bucket)
+    def _parsed(self, wanted: type[T], path: str, params: dict[str, Any] | None = None, *, bucket: str) -> T:
+        body = self._object(path, params, bucket=bucket)
         try:
             return wanted.model_validate(body)
         except ValidationError as error:

@@ -8,21 +8,24 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import ClassVar
 
-from crowd_pipelines.framework.integration import Connector, Integration, Patch, RunSummary
+from crowd_pipelines.framework.integration import Connector, Integration, Patch, Place, RunSummary
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.discord import activities as records
 from crowd_pipelines.integrations.discord.api import DiscordApi
+from crowd_pipelines.integrations.discord.debts import read_contents, read_place
 from crowd_pipelines.integrations.discord.guild import read_guild
 from crowd_pipelines.integrations.discord.members import read_members
 from crowd_pipelines.integrations.discord.messages import read_messages
-from crowd_pipelines.integrations.discord.refusals import closes_everything, judge
+from crowd_pipelines.integrations.discord.places import confirm, place_of
+from crowd_pipelines.integrations.discord.refusals import REFUSALS, closes_everything
 from crowd_pipelines.integrations.discord.settings import DiscordCredentials, DiscordSettings, Run
 from crowd_pipelines.integrations.discord.streams import (
     ArchiveStream,
-    GuildMark,
+    ContentsStream,
     GuildStream,
     MembersStream,
     MessagesStream,
+    PlaceStream,
 )
 from crowd_pipelines.integrations.discord.threads import read_archive
 from crowd_pipelines.model.streams import Stream, StreamResult
@@ -41,7 +44,7 @@ class DiscordIntegration(Integration[DiscordSettings, DiscordCredentials, Discor
     settings_type = DiscordSettings
     credentials_type = DiscordCredentials
     app_credentials = ("token",)
-    stream_types = (GuildStream, MessagesStream, ArchiveStream, MembersStream)
+    stream_types = (GuildStream, MessagesStream, ArchiveStream, MembersStream, PlaceStream, ContentsStream)
     activity_types = (records.JOINED_GUILD, records.MESSAGE, records.THREAD_STARTED)
     member_attributes = records.MEMBER_ATTRIBUTES
     ticks_between_checks = 20
@@ -49,12 +52,14 @@ class DiscordIntegration(Integration[DiscordSettings, DiscordCredentials, Discor
     rate_limits: ClassVar[Mapping[str, RateLimit]] = {
         "global": RateLimit(requests=50, seconds=1, burst=10),
         "messages": RateLimit(requests=5, seconds=1, burst=5),
+        "channel": RateLimit(requests=5, seconds=1, burst=5),
         "threads": RateLimit(requests=5, seconds=1, burst=5),
         "members": RateLimit(requests=1, seconds=1, burst=5),
         "guild": RateLimit(requests=5, seconds=1, burst=5),
         "application": RateLimit(requests=1, seconds=1, burst=5),
     }
     max_concurrency = 8
+    refusals = REFUSALS
 
     def connect(self, connector: Connector, credentials: DiscordCredentials) -> DiscordApi:
         """Return a client for the bot; what it may ask is counted for the bot, in however many guilds it is."""
@@ -63,7 +68,7 @@ class DiscordIntegration(Integration[DiscordSettings, DiscordCredentials, Discor
             headers={"Authorization": token.after("Bot "), "User-Agent": USER_AGENT},
             secrets=(token,),
             budget=token,
-            judge=judge,
+            refusals=REFUSALS,
             overall="global",
             is_overall=closes_everything,
         )
@@ -78,7 +83,7 @@ class DiscordIntegration(Integration[DiscordSettings, DiscordCredentials, Discor
         return [GuildStream()]
 
     def process_stream(self, stream: Stream, run: Run) -> StreamResult:
-        """Look at the guild, or fetch a page of messages, of archived threads, or of members."""
+        """Look at the guild, fetch a page of messages, archived threads or members, or begin with what was owed."""
         match stream:
             case GuildStream():
                 return read_guild(run)
@@ -88,10 +93,21 @@ class DiscordIntegration(Integration[DiscordSettings, DiscordCredentials, Discor
                 return read_archive(stream, run)
             case MembersStream():
                 return read_members(stream, run)
+            case PlaceStream():
+                return read_place(stream, run)
+            case ContentsStream():
+                return read_contents(stream, run)
             case _:
                 raise LookupError(f"Discord has no stream of kind {stream.kind!r}")
 
+    def place_of(self, stream: Stream) -> Place | None:
+        """Return the channel, thread or list that a stream reads."""
+        return place_of(stream)
+
+    def confirm_place(self, stream: Stream, run: Run) -> None:
+        """See that the guild answers, and that its lists do not show what was not found."""
+        confirm(stream, run)
+
     def postprocess(self, run: Run, summary: RunSummary) -> Patch:
-        """Tell the user what the last look at the guild found hidden."""
-        guild = GuildMark.model_validate(run.read_watermarks(["guild"]).get("guild", {}))
-        return Patch(notices=guild.notices)
+        """Drop what an earlier version told here: what is hidden is owed, and told as that."""
+        return Patch(notices=())

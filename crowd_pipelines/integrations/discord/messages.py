@@ -1,9 +1,11 @@
 """Reads a page of a channel's or thread's messages."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from crowd_pipelines.framework.reading import usable
+from crowd_pipelines.framework.lists import NO_CURSOR, ListPage, ListProgress, absent
+from crowd_pipelines.framework.reading import count_nulls, usable
 from crowd_pipelines.http.errors import Gone
 from crowd_pipelines.integrations.discord.activities import (
     MESSAGE,
@@ -11,9 +13,11 @@ from crowd_pipelines.integrations.discord.activities import (
     Setting,
     is_said,
     message_activity,
+    started_thread,
     thread_activity,
 )
 from crowd_pipelines.integrations.discord.api import (
+    MESSAGES_PER_PAGE,
     REPLIED,
     SAID,
     THREAD_CREATED,
@@ -22,6 +26,8 @@ from crowd_pipelines.integrations.discord.api import (
     id_of,
     threads_in,
 )
+from crowd_pipelines.integrations.discord.contents import kinds_of, uncollected
+from crowd_pipelines.integrations.discord.places import hidden_contents
 from crowd_pipelines.integrations.discord.settings import Run
 from crowd_pipelines.integrations.discord.streams import (
     BEGINNING,
@@ -29,20 +35,23 @@ from crowd_pipelines.integrations.discord.streams import (
     GuildMark,
     MessagesMark,
     MessagesStream,
-    Place,
+    NewsMark,
 )
 from crowd_pipelines.integrations.discord.text import Names
 from crowd_pipelines.model.records import Activity
 from crowd_pipelines.model.streams import (
+    Json,
     Operation,
+    Owed,
     RejectedRecord,
     RetractActivities,
-    RetractMissing,
+    ShowActivities,
     StreamResult,
     UpsertActivities,
 )
 
 _OF_INTEREST = frozenset({SAID, REPLIED, THREAD_CREATED, THREAD_STARTER})
+_CUT_OFF = "the list of messages ends before one that Discord shows"
 
 
 def read_messages(stream: MessagesStream, run: Run) -> StreamResult:
@@ -52,61 +61,55 @@ def read_messages(stream: MessagesStream, run: Run) -> StreamResult:
     """
     known = run.read_watermarks(["guild", stream.place.subject])
     guild = GuildMark.model_validate(known.get("guild", {}))
-    mark = MessagesMark.model_validate(known.get(stream.place.subject, {}))
-    try:
-        raw = run.api.messages(stream.place.id, stream.after)
-    except Gone as refused:
-        marked = mark.model_copy(update={"refused": refusal(guild.day, stream.permissions)})
-        return StreamResult(skipped=str(refused), watermarks={stream.place.subject: marked.model_dump()})
-    page = _Page(stream, raw)
-    rejected: list[RejectedRecord] = []
-    messages = sorted(usable(Message, page.interesting, rejected), key=lambda message: int(message.id))
-    if raw and not page.ids:
-        return StreamResult(rejected=tuple(rejected))
-    mark = mark.model_copy(update={"starter": _starter(stream, mark, messages, page)})
-    gone = page.missing(mark.recent)
-    setting = Setting(
-        guild_id=run.settings.guild_id,
-        place=stream.place,
-        starter=mark.starter or "",
-        names=_names(guild),
-        sees_contents=guild.access is None or guild.access.sees_contents,
+    page = _Page(stream, run.api.messages(stream.place.id, stream.after))
+    mark = _mark(stream, page, known)
+    setting = _setting(stream, mark, guild, run)
+    onward, news = _onward(stream, page, mark, run), page.raw if run.onboarding else page.beyond(mark.read)
+    named, marks = _named(page, setting, run)
+    retracted = () if onward.incomplete else _retracted(stream, page, mark)
+    return replace(
+        onward,
+        operations=(*_shown(page.messages, named, setting, mark), *retracted),
+        last_record_timestamp=page.messages[-1].moment if page.messages else None,
+        new_streams=_archives(stream, news, guild),
+        watermarks={**onward.watermarks, **marks} if onward.watermarks else {},
+        rejected=tuple(page.rejected),
+        unread=count_nulls(page.raw),
+        uncollected=uncollected(news),
+        owed=_withheld(news, page, setting),
     )
-    activities = tuple(_activities(messages, setting, mark))
-    after = mark.with_page(page.ids, gone)
-    return StreamResult(
-        operations=(UpsertActivities(activities=activities), *_retracted(stream.place, page, gone)),
-        last_record=str(page.newest),
-        last_record_timestamp=messages[-1].moment if messages else None,
-        new_streams=_archives(stream, page.raw if run.onboarding else page.beyond(mark.read), guild),
-        next_page=None if page.is_last else stream.model_copy(update={"after": str(page.newest)}),
-        watermarks={stream.place.subject: (after.completed(stream) if page.is_last else after).model_dump()},
-        rejected=tuple(rejected),
-    )
-
-
-def refusal(day: str, permissions: str) -> str:
-    """Return what stands in a watermark while a channel need not be asked again."""
-    return f"{day} {permissions}"
 
 
 class _Page:
     """An answer to a stream of messages."""
 
     def __init__(self, stream: MessagesStream, raw: Sequence[Any]) -> None:
+        self.stream = stream
         self.raw = raw
+        self.rejected: list[RejectedRecord] = []
+        interesting = (item for item in raw if not _passed_over(item))
+        self.messages = sorted(usable(Message, interesting, self.rejected), key=lambda message: int(message.id))
         self.ids = sorted({found for item in raw if (found := id_of(item)) is not None})
         self._after = int(stream.after)
         self.newest = max([self._after, *self.ids])
         reached = stream.last is not None and self.newest >= int(stream.last)
         # Of messages that follow one, none is older: a page without newer ones leads in a circle and ends nothing.
         self.is_last = reached or not raw
-        self.is_whole = self.is_last and stream.after == BEGINNING and len(self.ids) == len(raw) > 0
+        begun = ListProgress() if stream.after == BEGINNING else ListProgress.broken()
+        self.progress = (stream.progress or begun).with_page(self.listed)
 
     @property
-    def interesting(self) -> list[Any]:
-        """What may be an activity or tell of one. Bots and unknown types need not be of a shape that we know."""
-        return [item for item in self.raw if not _passed_over(item)]
+    def present(self) -> tuple[str, ...]:
+        """What a thread holds, if it was all on its first page."""
+        first = self.stream.place.is_thread and self.stream.after == BEGINNING
+        return tuple(map(str, self.ids)) if first else self.stream.present
+
+    @property
+    def listed(self) -> ListPage:
+        """What the page says of its list."""
+        ids = tuple(None if (found := id_of(item)) is None else str(found) for item in self.raw)
+        unusable = len(self.rejected) + count_nulls(self.raw)
+        return ListPage(ids=ids, unusable=unusable, cursor=None if self.is_last else str(self.newest))
 
     def beyond(self, read: str) -> list[Any]:
         """Return what is newer than a message."""
@@ -124,8 +127,36 @@ class _Page:
         expected = [one for one in recent if self._after < int(one) and (end is None or int(one) <= end)]
         return [one for one in expected if int(one) not in present]
 
+    def contradiction(self, run: Run) -> str | None:
+        """Return what the list says of itself that does not agree.
+
+        The last message that a channel names may have been deleted, and a thread's count may have been taken long ago:
+        both are asked for once more before they count.
+        """
+        place, last = self.stream.place, self.stream.last
+        if self.raw and not self.ids:
+            return NO_CURSOR if len(self.raw) >= MESSAGES_PER_PAGE else None
+        if self.raw:
+            return self._too_short(run)
+        if last is not None and int(last) > self._after and run.api.message(place.id, last) is not None:
+            return _CUT_OFF
+        return self._too_short(run)
+
+    def _too_short(self, run: Run) -> str | None:
+        """Compare a thread that was read from its beginning with its own count; bulk deletions make that too small."""
+        counted, read = self.stream.count or 0, self.progress
+        if not (self.is_last and read.whole and read.records < counted):
+            return None
+        try:
+            counted = run.api.thread(self.stream.place.id).message_count or 0
+        except Gone:
+            return None
+        told = f"the thread ended after {read.records} messages, but counts {counted}"
+        return told if read.records < counted else None
+
 
 def _passed_over(item: Any) -> bool:
+    """Tell whether it is no activity and tells of none: bots and unknown types need not be of a shape that we know."""
     if not isinstance(item, dict):
         return False
     author = item.get("author")
@@ -135,25 +166,106 @@ def _passed_over(item: Any) -> bool:
     return other or (by_bot and kind != THREAD_STARTER)
 
 
-def _activities(messages: Sequence[Message], setting: Setting, mark: MessagesMark) -> Iterator[Activity]:
-    for message in messages:
-        if message.type == THREAD_CREATED and (started := thread_activity(message, setting)):
-            yield started
-        # What was read while the bot could see it is better than what it is shown now.
-        elif is_said(message) and not (setting.withholds(message) and int(message.id) <= int(mark.read)):
-            yield message_activity(message, setting)
+def _onward(stream: MessagesStream, page: _Page, mark: MessagesMark, run: Run) -> StreamResult:
+    """Return where the list goes on and how far it was read, or what it says of itself that does not agree."""
+    if doubt := page.contradiction(run):
+        return StreamResult(incomplete=doubt)
+    if page.raw and not page.ids:
+        # All that a short page holds is in quarantine or unread; the next check asks for it again.
+        return StreamResult()
+    after = mark.with_page(page.ids, page.missing(mark.recent))
+    further = stream.model_copy(update={"after": str(page.newest), "progress": page.progress, "present": page.present})
+    reached = after.completed(stream) if page.is_last else after
+    return StreamResult(
+        last_record=str(page.newest),
+        next_page=None if page.is_last else further,
+        watermarks={stream.place.subject: reached.model_dump()},
+    )
 
 
-def _starter(stream: MessagesStream, mark: MessagesMark, messages: Sequence[Message], page: _Page) -> str | None:
+def _mark(stream: MessagesStream, page: _Page, known: Mapping[str, Json]) -> MessagesMark:
+    mark = MessagesMark.model_validate(known.get(stream.place.subject, {}))
+    return mark.model_copy(update={"starter": _starter(stream, mark, page)})
+
+
+def _setting(stream: MessagesStream, mark: MessagesMark, guild: GuildMark, run: Run) -> Setting:
+    roles = guild.access.roles if guild.access else {}
+    channels = {**guild.threads, **guild.channels}
+    return Setting(
+        guild_id=run.settings.guild_id,
+        place=stream.place,
+        starter=mark.starter or "",
+        names=Names(roles={id_: grant.name for id_, grant in roles.items()}, channels=channels),
+        sees_contents=guild.access is None or guild.access.sees_contents,
+    )
+
+
+def _shown(
+    messages: Sequence[Message], named: Sequence[Activity], setting: Setting, mark: MessagesMark
+) -> Iterator[Operation]:
+    """Yield what was said, and apart what was read while the bot could see it, which is better than what is shown."""
+    shown, hidden = list[Activity](), list[Activity]()
+    for message in filter(is_said, messages):
+        known = setting.withholds(message) and int(message.id) <= int(mark.read)
+        (hidden if known else shown).append(message_activity(message, setting))
+    yield UpsertActivities(activities=(*shown, *named))
+    if hidden:
+        yield ShowActivities(activities=tuple(hidden))
+
+
+def _withheld(news: Sequence[Any], page: _Page, setting: Setting) -> tuple[Owed, ...]:
+    """Return that contents are owed where messages are shown empty, although the bot has the intent.
+
+    One among others lost what it held, as when Discord takes a file away; it says nothing about the intent.
+    """
+    new = {id_of(item) for item in news if not kinds_of(item)}
+    said = [one for one in page.messages if is_said(one)]
+    bare = [one for one in said if one.is_bare]
+    first = next((one for one in bare if int(one.id) in new), None)
+    if first is None or not setting.sees_contents or 2 * len(bare) <= len(said):
+        return ()
+    return (hidden_contents(setting.place.id, first.id),)
+
+
+def _named(page: _Page, setting: Setting, run: Run) -> tuple[tuple[Activity, ...], Mapping[str, Json]]:
+    """Return the starts of threads under their present names, and the watermarks that remember these.
+
+    The news of a thread goes on telling the first name, so it is read once more when the thread has another.
+    """
+    if setting.place.is_thread:
+        return _renamed(setting, run) if page.is_last and page.raw else ((), {})
+    news = [(id_, one) for one in page.messages if (id_ := started_thread(one))]
+    known = run.read_watermarks([f"messages:{id_}" for id_, _ in news]) if news else {}
+    starts, marks = list[Activity](), dict[str, Json]()
+    for thread_id, message in news:
+        read = MessagesMark.model_validate(known.get(f"messages:{thread_id}", {}))
+        name = setting.names.channels.get(thread_id) or read.name or message.content or thread_id
+        starts.append(thread_activity(message, thread_id, name, setting))
+        marks[NewsMark.subject(thread_id)] = NewsMark(message=message.id, name=name).model_dump()
+    return tuple(starts), marks
+
+
+def _renamed(setting: Setting, run: Run) -> tuple[tuple[Activity, ...], Mapping[str, Json]]:
+    place, subject = setting.place, NewsMark.subject(setting.place.id)
+    known = run.read_watermarks([subject]).get(subject) if setting.starter == THREAD_STARTED.name else None
+    if not known or known.get("name") == place.name:
+        return (), {}
+    news = NewsMark.model_validate(known)
+    shown = usable(Message, [run.api.message(place.channel_id, news.message)], [])
+    starts = (thread_activity(one, place.id, place.name, setting) for one in shown if started_thread(one) == place.id)
+    return tuple(starts), {subject: news.model_copy(update={"name": place.name}).model_dump()}
+
+
+def _starter(stream: MessagesStream, mark: MessagesMark, page: _Page) -> str | None:
     """Return the type of the activity that a thread began with: what was once found out stays, though it be deleted."""
     if mark.starter is not None or stream.after != BEGINNING or not page.raw:
         return mark.starter
     match stream.place.form:
         case "post":
-            begun = any(message.id == stream.place.id and is_said(message) for message in messages)
+            begun = any(message.id == stream.place.id and is_said(message) for message in page.messages)
             return THREAD_STARTED.name if begun else ""
         case "thread":
-            look_back = next((message for message in messages if message.type == THREAD_STARTER), None)
+            look_back = next((message for message in page.messages if message.type == THREAD_STARTER), None)
             return THREAD_STARTED.name if look_back is None else _origin_of(look_back)
         case _:
             return ""
@@ -165,11 +277,13 @@ def _origin_of(look_back: Message) -> str:
     return "" if hidden else MESSAGE.name
 
 
-def _retracted(place: Place, page: _Page, gone: Sequence[str]) -> Iterator[Operation]:
-    types = (MESSAGE, THREAD_STARTED) if place.form == "post" else (MESSAGE,)
-    if place.is_thread and page.is_whole:
-        present = frozenset(map(str, page.ids))
-        yield from (RetractMissing(type=kind, thread=place.id, present=present) for kind in types)
+def _retracted(stream: MessagesStream, page: _Page, mark: MessagesMark) -> Iterator[Operation]:
+    """Yield what is no longer there: all that a thread does not hold which was read in one go, else recent messages."""
+    types = (MESSAGE, THREAD_STARTED) if stream.place.form == "post" else (MESSAGE,)
+    gone = page.missing(mark.recent)
+    if page.is_last and page.present and page.progress.records == len(page.present) and page.progress.whole:
+        for kind in types:
+            yield from absent(kind, stream.place.id, page.present, progress=page.progress, page=page.listed)
     elif gone:
         yield from (RetractActivities(type=kind, source_ids=tuple(gone)) for kind in types)
 
@@ -178,10 +292,4 @@ def _archives(stream: MessagesStream, raw: Sequence[Any], guild: GuildMark) -> t
     """Return a look into the archive of a channel that speaks of threads which are not active."""
     if stream.place.form != "channel" or set(threads_in(list(raw))) <= guild.active.keys():
         return ()
-    place = stream.place
-    return (ArchiveStream(channel_id=place.id, channel=place.name, permissions=stream.permissions),)
-
-
-def _names(guild: GuildMark) -> Names:
-    roles = guild.access.roles if guild.access else {}
-    return Names(roles={id_: grant.name for id_, grant in roles.items()}, channels={**guild.threads, **guild.channels})
+    return (ArchiveStream(channel_id=stream.place.id, channel=stream.place.name),)

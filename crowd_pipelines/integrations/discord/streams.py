@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from crowd_pipelines.framework.lists import ListProgress
 from crowd_pipelines.integrations.discord.access import Access
 from crowd_pipelines.integrations.discord.api import ArchiveKind
 from crowd_pipelines.model.streams import Stream
@@ -54,19 +55,66 @@ class Place(BaseModel):
         return f"messages:{self.id}"
 
 
+class PlaceStream(Stream):
+    """Everything of a channel, of a thread in it (`thread`), or its archived private threads (`private`).
+
+    It reads what could not be read before, when that is over. `opened` says that the guild's look saw that: then only
+    this is noted, and everything is read by the stream that is owed.
+    """
+
+    kind: Literal["place"] = "place"
+    carried = frozenset({"channel", "opened"})
+    channel_id: str
+    channel: str
+    thread: Place | None = None
+    private: bool = False
+    opened: bool = False
+
+    @property
+    def label(self) -> str:
+        """What people see."""
+        if self.private:
+            return f"archived private threads of #{self.channel[:120]}"
+        return f"#{self.channel[:120]}" + (f" > {self.thread.name[:120]}" if self.thread else "")
+
+
+class ContentsStream(Stream):
+    """Everything that is said, again, since the bot was not shown what messages say.
+
+    `channel_id` and `message_id` are of a message that was shown empty although the bot has the intent.
+    """
+
+    kind: Literal["contents"] = "contents"
+    carried = frozenset({"channel_id", "message_id"})
+    channel_id: str = ""
+    message_id: str = ""
+
+    @property
+    def label(self) -> str:
+        """What people see."""
+        return "what messages say"
+
+
 class MessagesStream(Stream):
     """Messages of a channel or thread, oldest first, that follow `after`.
 
-    `last` is the newest message that the guild's lists spoke of; None where they did not say. `permissions` is what
-    the bot seemed to be permitted.
+    `last` is the newest message that the guild's lists spoke of; None where they did not say. `count` is how many
+    messages a thread says that it has at least, `progress` how many were read since the beginning. `present` are those
+    of a thread's first page, which is all of it where the one that was said last was deleted.
     """
+
+    # An earlier version noted what the bot seemed to be permitted.
+    model_config = ConfigDict(extra="ignore")
 
     kind: Literal["messages"] = "messages"
     owed = True  # Once its page of the archive is read, nothing leads to an archived thread.
+    carried = frozenset({"count", "progress", "present"})
     place: Place
     after: str = BEGINNING
     last: str | None = None
-    permissions: str = ""
+    count: int | None = None
+    progress: ListProgress | None = None
+    present: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -78,18 +126,23 @@ class MessagesStream(Stream):
 class ArchiveStream(Stream):
     """A page of a channel's archived threads, the newest first, that came before `before`.
 
-    `until` is where the page that completes it moves the watermark to.
+    `until` is where the page that completes it moves the watermark to. `sought` are threads that are no longer active,
+    so that the list should show them.
     """
+
+    # An earlier version noted what the bot seemed to be permitted.
+    model_config = ConfigDict(extra="ignore")
 
     kind: Literal["archive"] = "archive"
     owed = True  # The look at the guild that led to it has moved on.
+    carried = frozenset({"sought"})
     channel_id: str
     channel: str
     archive: ArchiveKind = "public"
     posts: bool = False
-    permissions: str = ""
     before: str | None = None
     until: str | None = None
+    sought: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -103,11 +156,13 @@ class ArchiveStream(Stream):
 
 
 class MembersStream(Stream):
-    """A page of the guild's members. `day` is when they were asked for."""
+    """A page of the guild's members. `day` is when they were asked for, `seen` how many came before."""
 
     kind: Literal["members"] = "members"
+    carried = frozenset({"day", "seen"})
     after: str = BEGINNING
-    day: str
+    day: str = ""
+    seen: int = 0
 
     @property
     def label(self) -> str:
@@ -119,7 +174,8 @@ class GuildMark(BaseModel):
     """The watermark `guild`: what was known of it at the last look.
 
     `day` is when permissions were looked up. `posts` has per forum the newest post of which it spoke, `active` per
-    thread that was not archived its channel and whether it is private.
+    thread that was not archived its channel and whether it is private. `hidden` are the channels that the bot might not
+    read, by the permission that was missing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -130,7 +186,7 @@ class GuildMark(BaseModel):
     threads: Mapping[str, str] = {}
     posts: Mapping[str, str] = {}
     active: Mapping[str, tuple[str, bool]] = {}
-    notices: tuple[str, ...] = ()
+    hidden: Mapping[str, str] = {}
 
 
 class MessagesMark(BaseModel):
@@ -138,8 +194,7 @@ class MessagesMark(BaseModel):
 
     `read`: the newest message that was read. `last`: the newest of which the guild's lists had spoken when everything
     was read, which may have been deleted before. `recent`: the last messages before `read`. `starter`: the type of
-    the activity that a thread's messages answer, empty for none, None before it was looked for. `refused`: when, and
-    with which permissions, the channel could not be read.
+    the activity that a thread's messages answer, empty for none, None before it was looked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -149,7 +204,6 @@ class MessagesMark(BaseModel):
     recent: tuple[str, ...] = ()
     name: str | None = None
     starter: str | None = None
-    refused: str | None = None
 
     @property
     def resume_from(self) -> str:
@@ -169,7 +223,21 @@ class MessagesMark(BaseModel):
     def completed(self, stream: MessagesStream) -> "MessagesMark":
         """Return the watermark after the last page."""
         last = max(int(self.last), int(stream.last or BEGINNING))
-        return self.model_copy(update={"last": str(last), "name": stream.place.name, "refused": None})
+        return self.model_copy(update={"last": str(last), "name": stream.place.name})
+
+
+class NewsMark(BaseModel):
+    """The watermark of the news of a thread: the message that tells of it, and the name that is stored for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message: str
+    name: str
+
+    @staticmethod
+    def subject(thread_id: str) -> str:
+        """Return the watermark's name."""
+        return f"news:{thread_id}"
 
 
 class ArchiveMark(BaseModel):

@@ -33,6 +33,7 @@ ROUTES = (
     Route(r"applications/@me", "application", frozenset(), Endpoints.application),
     Route(r"users/@me", "application", frozenset(), Endpoints.me),
     Route(r"guilds/([^/]+)", "guild", frozenset({"with_counts"}), Endpoints.guild),
+    Route(r"guilds/([^/]+)/roles", "guild", frozenset(), Endpoints.roles),
     Route(r"guilds/([^/]+)/channels", "guild", frozenset(), Endpoints.channels),
     Route(r"guilds/([^/]+)/threads/active", "guild", frozenset(), Endpoints.active),
     Route(r"guilds/([^/]+)/members", "members", frozenset({"limit", "after"}), Endpoints.members),

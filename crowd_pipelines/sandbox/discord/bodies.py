@@ -19,7 +19,7 @@ from crowd_pipelines.sandbox.discord.model import (
 
 Body = dict[str, Any]
 SITE = "https://discord.com"
-HAS_THREAD = 32
+PUBLISHED, HAS_THREAD = 1, 32
 
 
 def iso(ms: int) -> str:
@@ -47,7 +47,7 @@ def member(community: Community, person: Person) -> Body:
         "banner": None,
         "communication_disabled_until": None,
         "flags": 0,
-        "joined_at": iso(person.joined or EPOCH_MS),
+        "joined_at": None if person.guest else iso(person.joined or EPOCH_MS),
         "nick": None,
         "pending": person.pending,
         "premium_since": None,
@@ -105,9 +105,13 @@ def threads(community: Community, rooms: list[Room], *, more: bool) -> Body:
     return {"threads": [thread(community, room) for room in rooms], "members": [], "has_more": more}
 
 
+def shows_contents(community: Community, item: Message) -> bool:
+    return bool(community.intents & Intent.MESSAGE_CONTENT) or item.author == community.bot
+
+
 def message(community: Community, room: Room, item: Message, *, nested: bool = False) -> Body:
     author = community.people[item.author]
-    seen = bool(community.intents & Intent.MESSAGE_CONTENT) or item.author == community.bot
+    seen = shows_contents(community, item)
     body: Body = {
         "type": item.type,
         "content": community.raw(item.parts) if seen else "",
@@ -117,7 +121,7 @@ def message(community: Community, room: Room, item: Message, *, nested: bool = F
         "embeds": [],
         "timestamp": iso(moment_ms(item.id)),
         "edited_timestamp": None if item.edited is None else iso(item.edited),
-        "flags": HAS_THREAD if item.thread == item.id else 0,
+        "flags": (HAS_THREAD if item.thread == item.id else 0) | (PUBLISHED if item.published else 0),
         "components": [],
         "id": str(item.id),
         "channel_id": str(room.id),
@@ -128,6 +132,8 @@ def message(community: Community, room: Room, item: Message, *, nested: bool = F
     }
     if item.sticker:
         body["sticker_items"] = [{"id": "7", "name": "wave", "format_type": 3}]
+    if item.poll and seen:
+        body["poll"] = _poll(item)
     if author.webhook:
         body["webhook_id"] = str(author.id)
     if nested:
@@ -147,7 +153,7 @@ def _references(community: Community, room: Room, item: Message) -> Body:
         body["thread"] = thread(community, community.rooms[item.thread])
     if item.forwards is not None:
         body["message_reference"] = {"type": 1, "channel_id": "5", "message_id": "6", "guild_id": "7"}
-        body["message_snapshots"] = [{"message": _snapshot(community, item)}]
+        body["message_snapshots"] = [{"message": _snapshot(community, item, seen=shows_contents(community, item))}]
     if item.type in (REPLY, THREAD_STARTER):
         where = community.channel_of(room) if item.type == THREAD_STARTER else room
         reference = {"type": 0, "channel_id": str(where.id), "message_id": str(item.refers_to), "guild_id": guild}
@@ -159,10 +165,10 @@ def _references(community: Community, room: Room, item: Message) -> Body:
     return body
 
 
-def _snapshot(community: Community, item: Message) -> Body:
+def _snapshot(community: Community, item: Message, *, seen: bool) -> Body:
     return {
         "type": 0,
-        "content": community.raw(item.forwards or ()),
+        "content": community.raw(item.forwards or ()) if seen else "",
         "mentions": [],
         "mention_roles": [],
         "attachments": [],
@@ -171,6 +177,17 @@ def _snapshot(community: Community, item: Message) -> Body:
         "edited_timestamp": None,
         "flags": 0,
         "components": [],
+    }
+
+
+def _poll(item: Message) -> Body:
+    return {
+        "question": {"text": item.poll},
+        "answers": [{"answer_id": 1, "poll_media": {"text": "Yes"}}, {"answer_id": 2, "poll_media": {"text": "No"}}],
+        "expiry": iso(moment_ms(item.id) + 86_400_000),
+        "allow_multiselect": False,
+        "layout_type": 1,
+        "results": {"answer_counts": [], "is_finalized": False},
     }
 
 
@@ -207,6 +224,11 @@ def _reaction(emoji: str, count: int) -> Body:
     }
 
 
+def counts(community: Community) -> Body:
+    inside = sum(one.joined is not None for one in community.people.values())
+    return {"approximate_member_count": inside, "approximate_presence_count": inside // 3}
+
+
 def guild(community: Community) -> Body:
     return {
         **dict.fromkeys(
@@ -236,24 +258,28 @@ def guild(community: Community) -> Body:
         "max_stage_video_channel_users": 50,
         "max_video_channel_users": 25,
         "preferred_locale": "en-US",
-        "roles": [
-            {
-                "id": str(role.id),
-                "name": role.name,
-                "permissions": str(role.permissions),
-                "position": role.position,
-                "color": 0,
-                "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
-                "hoist": False,
-                "managed": False,
-                "mentionable": True,
-                "icon": None,
-                "unicode_emoji": None,
-                "flags": 0,
-            }
-            for role in community.roles.values()
-        ],
+        "roles": roles(community),
     }  # fmt: skip
+
+
+def roles(community: Community) -> list[Body]:
+    return [
+        {
+            "id": str(role.id),
+            "name": role.name,
+            "permissions": str(role.permissions),
+            "position": role.position,
+            "color": 0,
+            "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+            "hoist": False,
+            "managed": False,
+            "mentionable": True,
+            "icon": None,
+            "unicode_emoji": None,
+            "flags": 0,
+        }
+        for role in community.roles.values()
+    ]
 
 
 def application(community: Community) -> Body:

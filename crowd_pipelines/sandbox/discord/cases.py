@@ -109,6 +109,9 @@ def _people(book: CaseBook) -> None:
     book.name("same_name", [str(twin.id) for twin in twins])
     book.third.pending = True
     book.name("pending", str(book.third.id))
+    guest = book.account("guest.of.a.day", number="0")
+    guest.joined, guest.guest = book.community.now - HOUR, True
+    book.name("guest", str(guest.id))
 
 
 def _bots(book: CaseBook) -> None:
@@ -159,6 +162,13 @@ def _contents(book: CaseBook) -> None:
     forwarded = book.say(book.general, book.one)
     forwarded.forwards = ("what somebody else said",)
     book.name("forwarded", str(forwarded.id))
+    commented = book.say(book.general, book.one, "Look at this:")
+    commented.forwards = ("what a third one said",)
+    book.name("forwarded_with_words", str(commented.id))
+    asked = book.say(book.general, book.one)
+    asked.poll = "Tea or coffee?"
+    book.name("poll", str(asked.id))
+    book.say(book.general, book.one, "For everybody.").published = True
     book.name("long", str(book.say(book.general, book.one, "long " * 800).id))
     book.name("zero", str(book.say(book.general, book.one, "zero\x00width\u200bspace").id))
 
@@ -218,7 +228,11 @@ def _posts(book: CaseBook) -> None:
 
 
 def _private(book: CaseBook) -> None:
-    for case, joined, archived in (("private", True, False), ("private_archived", False, True)):
+    for case, joined, archived in (
+        ("private", True, False),
+        ("private_archived", False, True),
+        ("private_archived_joined", True, True),
+    ):
         room = book.thread(book.quiet, case, kind=PRIVATE_THREAD)
         room.bot_joined = joined
         book.say(room, book.one, "Between us.")

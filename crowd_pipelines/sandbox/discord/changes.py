@@ -88,8 +88,11 @@ class DeleteRoom(Change):
 
 
 class Join(Change):
+    """A guest comes for a while: `joined_at` is null."""
+
     do: Literal["join"]
     pending: bool = False
+    guest: bool = False
 
 
 class Admit(Change):

@@ -106,10 +106,7 @@ class Community:
         for room in self.rooms.values():
             if room.gone or not room.speaks or not self.readable(room):
                 continue
-            joined_only = room.type == PRIVATE_THREAD and room.archived is not None
-            manages = self.permissions(self.channel_of(room)) & Permission.MANAGE_THREADS
-            if not joined_only or manages or room.id in self.cases.get("known_private", ()):
-                yield room
+            yield room
 
     def is_post(self, room: Room) -> bool:
         return room.is_thread and self.channel_of(room).type == FORUM

@@ -33,9 +33,17 @@ class Endpoints:
         own = bodies.user(community.people[community.bot])
         return json_response({**own, "mfa_enabled": False, "locale": "en-US"})
 
-    def guild(self, _: Request, guild: int) -> Response:
+    def guild(self, request: Request, guild: int) -> Response:
+        """A guild that the bot is not in is said not to exist, while its lists say that access is missing."""
+        if not self._community.bot_in_guild:
+            raise unknown("Guild", 10004)
         self._enter(guild)
-        return json_response(bodies.guild(self._community))
+        counts = bodies.counts(self._community) if request.query.get("with_counts") == "true" else {}
+        return json_response({**bodies.guild(self._community), **counts})
+
+    def roles(self, _: Request, guild: int) -> Response:
+        self._enter(guild)
+        return json_response(bodies.roles(self._community))
 
     def channels(self, _: Request, guild: int) -> Response:
         """All of them, whether the bot can look into them or not."""
@@ -83,8 +91,11 @@ class Endpoints:
         return json_response([bodies.message(self._community, room, room.messages[id_]) for id_ in reversed(ids)])
 
     def message(self, _: Request, channel: int, message: int) -> Response:
+        """Where lists are empty for want of Read Message History, one message is refused."""
         room = self._room(channel)
-        if not self._community.readable(room) or message not in room.messages:
+        if not self._community.readable(room):
+            raise missing_permissions()
+        if message not in room.messages:
             raise unknown("Message", 10008)
         return json_response(bodies.message(self._community, room, room.messages[message]))
 

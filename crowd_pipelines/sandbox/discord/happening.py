@@ -75,9 +75,9 @@ class Happenings:
             case ch.DeleteRoom():
                 return self._delete_room(self.choice.renamed(change.room))
             case ch.Join():
-                return self._join(self._newcomer(pending=change.pending))
+                return self._join(self._newcomer(pending=change.pending), guest=change.guest)
             case ch.Rejoin():
-                return self._join(self.choice.person(change.user))
+                return self._join(self.choice.person(change.user), guest=False)
             case ch.Admit():
                 self.choice.person(change.user).pending = False
                 return {"users": [str(change.user)]}
@@ -192,8 +192,6 @@ class Happenings:
 
     def _archive(self, thread: Room) -> Touched:
         thread.archived = thread.touched = self.community.now
-        if thread.bot_joined:
-            self.community.cases["known_private"] = [*self.community.cases.get("known_private", ()), thread.id]
         return {"rooms": [str(thread.id)]}
 
     def _revive(self, thread: Room) -> Touched:
@@ -225,15 +223,16 @@ class Happenings:
 
     def _forget_coming(self, person: Person) -> None:
         """Members show only when they came last, and only while they are there."""
-        if person.joined is not None and not person.pending:
+        if person.joined is not None and not (person.pending or person.guest):
             source_id = f"{self.community.guild}:{person.id}:{bodies.iso(person.joined)}"
             gone = Vanished(type="joined_guild", source_id=source_id, room=None, tick=self.community.tick, recent=False)
             self.community.vanished.append(gone)
 
-    def _join(self, person: Person) -> Touched:
+    def _join(self, person: Person, *, guest: bool) -> Touched:
         self._forget_coming(person)
-        person.joined = self.community.now
-        person.joins.append(self.community.now)
+        person.joined, person.guest = self.community.now, guest
+        if not guest:
+            person.joins.append(self.community.now)
         return {"users": [str(person.id)]}
 
     def _rename_user(self, change: ch.RenameUser) -> Touched:

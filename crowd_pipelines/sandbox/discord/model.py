@@ -40,7 +40,10 @@ def moment_ms(snowflake: int) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class Person:
-    """An account. `joined` is when they came last, None for those who are not in the guild."""
+    """An account. `joined` is when they came last, None for those who are not in the guild.
+
+    A guest was let in for a while: nobody tells since when.
+    """
 
     id: int
     username: str
@@ -52,13 +55,17 @@ class Person:
     joined: int | None = None
     joins: list[int] = field(default_factory=list)
     pending: bool = False
+    guest: bool = False
     gone: bool = False
     formerly: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class Message:
-    """A message. `refers_to` is what it answers; `thread` the thread it began, or of which a channel tells."""
+    """A message. `refers_to` is what it answers; `thread` the thread it began, or of which a channel tells.
+
+    `forwards` is what somebody else said, `poll` the question of a poll, `published` whether other guilds show it, too.
+    """
 
     id: int
     author: int
@@ -67,6 +74,8 @@ class Message:
     refers_to: int | None = None
     reference_left_out: bool = False
     forwards: tuple[Part, ...] | None = None
+    poll: str | None = None
+    published: bool = False
     thread: int | None = None
     edited: int | None = None
     attachments: int = 0

@@ -6,8 +6,8 @@ values that a reader may still hold since nothing showed that they changed. A re
 50 newest messages of a room that has news.
 `member`: source_id, username, formerly, display_name, avatar.
 `vanished`: type, source_id, and `signalled`: whether such a look would have shown that it is gone.
-`coverage`: how many messages of any kind each channel and thread has, how many members the guild, and how many
-channels of whatever kind there are.
+`coverage`: how many messages of any kind each channel and thread has, how many members the guild, how many channels of
+whatever kind there are, and how many lists of archived threads.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,12 @@ from typing import Any
 from crowd_pipelines.sandbox.discord import bodies
 from crowd_pipelines.sandbox.discord.community import Community
 from crowd_pipelines.sandbox.discord.model import (
+    ANNOUNCEMENT,
+    FORUM,
     PRIVATE_THREAD,
     REPLY,
     SPEAKING,
+    TEXT,
     THREAD_CREATED,
     THREAD_STARTER,
     Message,
@@ -38,7 +41,7 @@ def records(community: Community) -> Iterator[Record]:
     yield _about(community, covered)
     for person in _present(community):
         seen[person.id] = None
-        yield from (_joined(community, person, moment) for moment in person.joins[-1:])
+        yield from (_joined(community, person, moment) for moment in person.joins[-1:] if not person.guest)
     for room in covered:
         origin = _origin(community, room)
         for message in room.messages.values():
@@ -57,16 +60,22 @@ def _about(community: Community, covered: list[Room]) -> Record:
             "channels": {str(room.id): len(room.messages) for room in covered if not room.is_thread},
             "threads": {str(room.id): len(room.messages) for room in covered if room.is_thread},
             "probed": sum(room.type in SPEAKING for room in community.channels()),
+            "archives": sum(map(_archives, filter(community.readable, community.channels()))),
             "members": sum(person.joined is not None for person in community.people.values()),
         },
-        "cases": {**community.cases, "known_private": [str(id_) for id_ in community.cases.get("known_private", ())]},
+        "cases": dict(community.cases),
         "now": bodies.iso(community.now),
     }
 
 
+def _archives(channel: Room) -> int:
+    """How many lists of archived threads a channel has: of public ones, and of private ones."""
+    return {TEXT: 2, ANNOUNCEMENT: 1, FORUM: 1}.get(channel.type, 0)
+
+
 def _present(community: Community) -> Iterable[Person]:
     people = community.people.values()
-    return [one for one in people if one.joined is not None and one.joins and not (one.pending or one.bot or one.gone)]
+    return [one for one in people if one.joined is not None and not (one.pending or one.bot or one.gone)]
 
 
 def _joined(community: Community, person: Person, moment: int) -> Record:
@@ -112,7 +121,7 @@ def _spoken(community: Community, room: Room, message: Message, origin: Parent) 
         return None
     parent = _answered(community, room, message, origin)
     posted = community.is_post(room)
-    readings = community.readings(message.parts)
+    readings = [_whole(community, message, said) for said in community.readings(message.parts)]
     record = _base(community, room, message) | {
         "type": "thread_started" if posted and message.id == room.id else "message",
         "source_id": str(message.id),
@@ -125,12 +134,19 @@ def _spoken(community: Community, room: Room, message: Message, origin: Parent) 
         "attributes": {
             "thread": room.is_thread,
             "forum": posted,
+            **({"forwarded": True} if message.forwards is not None else {}),
             "attachments": [bodies.attachment_url(message, number) for number in range(message.attachments)],
         },
     }
     formerly = list(room.formerly) if room.is_thread and room.archived is not None else []
     outdated = {"body": [*readings[1:], *_former(community, room, message)], "title": formerly}
     return record | {"outdated": {field: values for field, values in outdated.items() if values}}
+
+
+def _whole(community: Community, message: Message, said: str) -> str:
+    """What was said, and below it what was forwarded."""
+    forwarded = community.readings(message.forwards)[0] if message.forwards else ""
+    return "\n\n".join(filter(None, (said, forwarded)))
 
 
 def _former(community: Community, room: Room, message: Message) -> list[str]:
@@ -146,17 +162,19 @@ def _former(community: Community, room: Room, message: Message) -> list[str]:
 
 def _started(community: Community, room: Room, message: Message) -> Record:
     thread = str(message.thread)
+    room_of = community.rooms[message.thread or 0]
+    formerly = [*room_of.formerly, room_of.name] if room_of.archived is not None or room_of.gone else []
     return _base(community, room, message) | {
         "type": "thread_started",
         "source_id": thread,
         "source_parent_id": None,
         "source_parent_type": None,
         "thread": thread,
-        "title": community.raw(message.parts),
+        "title": room_of.name,
         "body": None,
         "url": f"{bodies.SITE}/channels/{community.guild}/{thread}",
         "attributes": {"thread": True, "forum": False},
-        "outdated": {},
+        "outdated": {"title": formerly} if formerly else {},
     }
 
 

@@ -2,15 +2,22 @@
 
 from crowd_pipelines.integrations.discord.streams import (
     ArchiveStream,
+    ContentsStream,
     GuildStream,
     MembersStream,
     MessagesStream,
     Place,
+    PlaceStream,
 )
 from crowd_pipelines.model.streams import Stream
 from crowd_pipelines.sandbox.client import Truth
 
-KINDS = ("archive", "guild", "members", "messages")
+KINDS = ("archive", "contents", "guild", "members", "messages", "place")
+
+RARE = frozenset({"contents", "place"})
+"""They read what was owed."""
+
+UNAUTHORIZED = '{"message": "401: Unauthorized", "code": 0}'
 
 DECIDING = ("type", "content", "joined_at", "pending", "bot", "system", "webhook_id", "author")
 """Fields that tell whether something is a record of ours: a bot's is none, nor an empty message, nor who waits."""
@@ -39,4 +46,6 @@ def streams(truth: Truth) -> list[Stream]:
         MessagesStream(place=channel),
         ArchiveStream(channel_id=post["channel_id"], channel=post["channel"], posts=True),
         MembersStream(day="2026-01-01"),
+        PlaceStream(channel_id=said["channel_id"], channel=said["channel"]),
+        ContentsStream(),
     ]

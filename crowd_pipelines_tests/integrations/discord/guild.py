@@ -67,6 +67,7 @@ class Guild:
     server: ScriptedServer
     api: DiscordApi
     known: dict[str, Json] = field(default_factory=dict)
+    owed: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def run(self, *, onboarding: bool = False) -> Run:
         return RunContext(
@@ -76,6 +77,7 @@ class Guild:
             settings=DiscordSettings(guild_id=GUILD),
             api=self.api,
             read_watermarks=self._known,
+            read_owed=lambda places: {place: self.owed[place] for place in places if place in self.owed},
         )
 
     def read(
@@ -93,6 +95,8 @@ class Guild:
             if isinstance(stream, MessagesStream)
             else PATHS.get(stream.kind, "/channels/950/threads/archived/public")
         )
+        if isinstance(stream, MessagesStream) and stream.last:
+            self.shows(stream.place.id, stream.last, None)
         # ASCII throughout, so that lone surrogates travel, too.
         self.server.plays(path, answer(status, body=json.dumps(body).encode(), headers=headers))
         return DiscordIntegration().process_stream(stream, self.run(onboarding=onboarding))
@@ -103,15 +107,30 @@ class Guild:
         """What comes of the guild; `told` are the answers about the bot: application, guild, membership."""
         application = {"id": "7", "flags": 1 << 15 | 1 << 19, "bot": {"id": "7", "username": "reader"}}
         everything = {"id": GUILD, "name": "@everyone", "permissions": str((1 << 64) - 1 & ~(1 << 3))}
+        self.refuses("/guilds/100/roles", 404, "404: Not Found", 0)
         for path, body in {
             f"/guilds/{GUILD}/channels": channels,
-            f"/guilds/{GUILD}/threads/active": {"threads": list(threads), "members": []},
+            f"/guilds/{GUILD}/threads/active": {"threads": list(threads), "members": [], "has_more": False},
             "/applications/@me": told.get("application", application),
             f"/guilds/{GUILD}": told.get("guild", {"id": GUILD, "owner_id": "1", "roles": [everything]}),
             f"/guilds/{GUILD}/members/7": told.get("membership", {"roles": []}),
         }.items():
-            self.server.plays(path, answer(404 if body is None else 200, {"code": 0} if body is None else body))
+            self.server.plays(path, answer(200, body))
+            if body is None:
+                self.refuses(path, 404, "404: Not Found", 0)
         return DiscordIntegration().process_stream(GuildStream(), self.run(onboarding=onboarding))
+
+    def refuses(self, path: str, status: int, message: str, code: int) -> None:
+        """Answer this from now on as Discord refuses."""
+        self.server.plays(path, answer(status, {"message": message, "code": code}))
+
+    def shows(self, channel_id: str, message_id: str, shown: Any) -> None:
+        """Answer with a message from now on; with None it was deleted."""
+        path = f"/channels/{channel_id}/messages/{message_id}"
+        if shown is None:
+            self.refuses(path, 404, "Unknown Message", 10008)
+        else:
+            self.server.plays(path, answer(200, shown))
 
     def keep(self, result: StreamResult) -> StreamResult:
         """Store the watermarks as the database would."""

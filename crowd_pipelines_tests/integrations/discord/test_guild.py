@@ -86,7 +86,8 @@ def test_a_last_message_that_was_deleted_is_asked_for_once(guild: Guild) -> None
     seen(guild, [channel()])
     [stream] = guild.look([channel(last="2000")]).new_streams
     page = guild.keep(guild.read(stream, []))
-    assert page.next_page is None
+    assert (page.next_page, page.incomplete) == (None, None)
+    assert guild.asked()[-1] == "/channels/900/messages/2000"
     assert guild.look([channel(last="2000")]).new_streams == ()
 
 
@@ -173,7 +174,12 @@ def test_a_new_name_of_a_thread_has_it_read_again(guild: Guild) -> None:
 def test_a_bot_that_cannot_be_looked_up_counts_as_permitted_everything(guild: Guild) -> None:
     result = guild.look([channel()], onboarding=True, application=None, guild=None, membership=None)
     assert messages(result) == {"900": "0"}
-    assert result.watermarks["guild"]["notices"] == []
+    assert result.owed == ()
+    # What nobody told is asked again by the next look.
+    guild.keep(result)
+    guild.asked()
+    guild.look([channel()])
+    assert len(guild.asked()) == 5
 
 
 @pytest.mark.parametrize(
@@ -234,8 +240,10 @@ def test_hidden_channels_are_not_asked_and_told_by_what_is_missing(guild: Guild)
     told: dict[str, Any] = {"guild": {"id": GUILD, "roles": [EVERYBODY]}}
     result = guild.look([channel(), *hidden], [thread("9001", "910")], onboarding=True, **told)
     assert messages(result) == {"900": "0"}
-    [notice] = result.watermarks["guild"]["notices"]
-    assert "View Channel in #channel-910, #channel-911, #channel-912, #channel-913, #channel-914 and 2 more" in notice
+    assert [(one.place, one.label, one.permission) for one in result.owed] == [
+        (str(id_), f"#channel-{id_}", "View Channel") for id_ in range(910, 917)
+    ]
+    assert all("lacks the permission View Channel there, so nothing of it is read" in one.reason for one in result.owed)
 
 
 @pytest.mark.parametrize(
@@ -243,23 +251,22 @@ def test_hidden_channels_are_not_asked_and_told_by_what_is_missing(guild: Guild)
     [
         (1 << 15 | 1 << 19, []),
         (1 << 14 | 1 << 18, []),
-        (1 << 15, ["Message Content"]),
-        (1 << 19, ["Server Members"]),
-        (0, ["Message Content", "Server Members"]),
+        (1 << 15, ["Message Content Intent"]),
+        (1 << 19, ["Server Members Intent"]),
+        (0, ["Message Content Intent", "Server Members Intent"]),
     ],
 )
 @pytest.mark.parametrize("field", ["flags", "flags_new"])
 def test_missing_intents_are_told(guild: Guild, flags: int, expected: list[str], field: str) -> None:
     application = {"id": "7", field: str(flags) if field == "flags_new" else flags}
     result = guild.look([channel()], onboarding=True, application=application)
-    notices = result.watermarks["guild"]["notices"]
-    assert [any(name in notice for notice in notices) for name in expected] == [True] * len(expected)
-    assert len(notices) == len(expected)
+    assert [one.permission for one in result.owed] == expected
+    assert all(one.permission in one.reason for one in result.owed)
     # An onboarding tries once, since flags may be left out; a check believes them.
     assert any(isinstance(one, MembersStream) for one in result.new_streams)
     check = guild.look([channel()], application=application)
     listed = any(isinstance(one, MembersStream) for one in check.new_streams)
-    assert listed is ("Server Members" not in expected)
+    assert listed is ("Server Members Intent" not in expected)
 
 
 def test_the_window_is_bounded(guild: Guild) -> None:
@@ -273,6 +280,6 @@ def test_the_window_is_bounded(guild: Guild) -> None:
 def test_an_unusable_channel_costs_no_other(guild: Guild) -> None:
     result = guild.look([None, channel(), {"id": "x", "type": 0, "name": "y"}], ["odd", thread()], onboarding=True)
     assert messages(result) == {"900": "0", "901": "0"}
-    assert len(result.rejected) == 3
+    assert (len(result.rejected), result.unread) == (2, 1)
     assert members(result) == []
     assert others(result) == [RenameChannel(channel_id="900", channel="channel-900")]

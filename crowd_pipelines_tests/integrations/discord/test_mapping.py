@@ -9,7 +9,7 @@ from crowd_pipelines.integrations.discord.activities import JOINED_GUILD, MESSAG
 from crowd_pipelines.integrations.discord.settings import DiscordCredentials, DiscordSettings
 from crowd_pipelines.integrations.discord.streams import ArchiveStream
 from crowd_pipelines.integrations.discord.text import Names, readable
-from crowd_pipelines.model.streams import RetractActivities, RetractMissing
+from crowd_pipelines.model.streams import RetractActivities, RetractMissing, ShowActivities
 from crowd_pipelines_tests.integrations.discord.guild import (
     GUILD,
     MEMBERS,
@@ -225,7 +225,9 @@ def test_what_was_known_is_not_told_anew_when_it_is_withheld(guild: Guild, shown
     for onboarding in (True, False):
         result = guild.read(MESSAGES, [newer, message(**shown)], onboarding=onboarding)
         assert [(one.source_id, one.body) for one in activities(result)] == [(newer["id"], None)]
-        assert others(result) == []
+        [kept] = others(result)
+        assert isinstance(kept, ShowActivities)
+        assert [one.source_id for one in kept.activities] == [message()["id"]]
 
 
 def test_markup_is_shown_by_name() -> None:
@@ -260,19 +262,21 @@ def test_members_join_once_per_coming_and_only_people_do(guild: Guild) -> None:
     }
     [guest] = members(result)
     assert (guest.source_id, guest.display_name) == ("789", "Lurker")
-    assert result.next_page == MEMBERS.model_copy(update={"after": "999"})
+    assert result.next_page == MEMBERS.model_copy(update={"after": "999", "seen": 4})
     assert result.watermarks == {}
 
 
 def test_only_an_empty_page_ends_the_list_of_members(guild: Guild) -> None:
-    result = guild.read(MEMBERS, [])
+    result = guild.read(MEMBERS.model_copy(update={"after": "999", "seen": 4}), [])
     assert (result.next_page, result.watermarks) == (None, {"members": {"day": MEMBERS.day}})
+    assert result.incomplete is None
 
 
 def test_members_who_came_before_lead_to_themselves_and_end_nothing(guild: Guild) -> None:
     further = MEMBERS.model_copy(update={"after": "999"})
     result = guild.read(further, payload("members"))
-    assert (result.next_page, result.watermarks) == (further, {})
+    assert result.next_page is not None
+    assert (result.next_page.key, result.watermarks) == (further.key, {})
 
 
 def test_an_archive_leads_to_its_threads_and_its_next_page(guild: Guild) -> None:
@@ -300,7 +304,7 @@ def test_a_check_of_an_archive_ends_where_the_last_one_began(guild: Guild) -> No
 
 
 def test_what_is_no_record_at_all_is_kept_as_evidence(guild: Guild) -> None:
-    oddities: tuple[Any, ...] = ("surprise", None, 5, [])
+    oddities: tuple[Any, ...] = ("surprise", 5, [])
     for odd in oddities:
         for stream, good in ((MESSAGES, [message()]), (MEMBERS, payload("members"))):
             result = guild.read(stream, [odd, *good])
@@ -419,7 +423,7 @@ def test_a_list_of_roles_without_everyone_hides_nothing(guild: Guild) -> None:
 
 
 def test_an_onboarding_asks_for_the_members_even_where_no_intent_is_shown(guild: Guild) -> None:
-    told = {"application": {"id": "7", "flags": 8192, "bot": {"id": "7", "username": "reader"}}}
+    told: dict[str, Any] = {"application": {"id": "7", "flags": 8192, "bot": {"id": "7", "username": "reader"}}}
     onboarding = guild.look([], onboarding=True, **told)
     check = guild.look([], **told)
     assert [[stream.kind for stream in look.new_streams] for look in (onboarding, check)] == [["members"], []]
