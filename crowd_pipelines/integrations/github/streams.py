@@ -125,7 +125,7 @@ class ListStream(Stream):
 
 
 class StargazersStream(ListStream):
-    """Stars, in a document of their own. `announced` is the count that led here, `count` the list's at its first page."""
+    """Stars, in a document of their own. `announced` is the count that led here, `count` that of the first page."""
 
     query = "stargazers"
     carried = frozenset({"found", "progress", "announced", "count"})
