@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from crowd_pipelines.http.outcomes import Outcome, Response, Verdict
-from crowd_pipelines.integrations.github.problems import Problem, problems_of, roots
+from crowd_pipelines.integrations.github.problems import CONNECTIONS, Problem, problems_of, roots
 from crowd_pipelines.integrations.github.refusals import REFUSALS
 
 _LIMITS = ("api rate limit exceeded", "secondary rate limit", "abuse detection")
@@ -116,6 +116,8 @@ def judge(response: Response) -> Outcome | Verdict | None:
     if any(value is not None for value in roots(body.get("data"))):
         return Outcome.OK
     verdict = REFUSALS.judge(response)
+    if verdict is None and any(problem.last in CONNECTIONS for problem in problems):
+        return Outcome.OK
     if verdict is None:
         return _UNNAMED if problems or "data" in body else None
     return Outcome.OK if verdict.outcome in (Outcome.GONE, Outcome.PERMISSION) else verdict

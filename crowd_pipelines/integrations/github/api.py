@@ -14,7 +14,7 @@ from crowd_pipelines.http.outcomes import Outcome, Response
 from crowd_pipelines.integrations.github.access import KeyRing
 from crowd_pipelines.integrations.github.answers import Answer, CursorExpired, answer_of, mark_unread
 from crowd_pipelines.integrations.github.documents import document
-from crowd_pipelines.integrations.github.problems import Problem
+from crowd_pipelines.integrations.github.problems import CONNECTIONS, Problem
 from crowd_pipelines.integrations.github.refusals import ADDRESSES, REFUSALS, STARS, is_about_stars, words_in
 
 HEADERS: Mapping[str, str] = {
@@ -26,9 +26,6 @@ REST_HEADERS: Mapping[str, str] = {**HEADERS, "X-GitHub-Api-Version": "2022-11-2
 
 LARGEST_ANSWER = 64_000_000
 """Bytes: fifty issues with fifty comments each may bring long ones."""
-
-CONNECTIONS = ("forks", "issues", "pullRequests", "discussions")
-"""What is read of a repository in one document, by GitHub's names. Who starred it is asked for by itself."""
 
 EMAILS, TEAMS = "emails", "teams"
 SWITCHES = frozenset([*CONNECTIONS, EMAILS, TEAMS])

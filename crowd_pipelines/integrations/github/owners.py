@@ -82,10 +82,15 @@ def _others(places: Iterable[tuple[Place, dict[str, Any]]], run: Run) -> Iterato
 
 
 def _tell_of_nulls(stream: OwnerStream, page: Page, answer: Answer, findings: Findings) -> None:
-    """A repository that came as null is left out, and nobody knows which one it is."""
-    nulls = count_nulls(page.nodes)
-    findings.unread += nulls
-    if nulls:
+    """A repository that came as null is left out, and nobody knows which one it is.
+
+    Another stream looks for those, and counts them: what is owed for them must not read all others again.
+    """
+    nulls, hidden = count_nulls(page.nodes), OwnerStream(login=stream.login, left_out=True)
+    if nulls and not stream.left_out:
+        findings.streams.append(hidden)
+    elif nulls:
+        findings.unread += nulls
         said = next((problem.message.rstrip(".") for problem in answer.problems if problem.message), "without a word")
         reason = (
             f"GitHub hides {nulls} of the repositories of {stream.login} from these credentials ({said}). Authorize "
@@ -97,7 +102,7 @@ def _tell_of_nulls(stream: OwnerStream, page: Page, answer: Answer, findings: Fi
                 label=stream.place.label,
                 permission="hidden repositories",
                 reason=reason,
-                stream=OwnerStream(login=stream.login, left_out=True),
+                stream=hidden,
             )
         )
 

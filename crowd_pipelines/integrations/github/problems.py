@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+CONNECTIONS = ("forks", "issues", "pullRequests", "discussions")
+"""What is read of a repository in one document, by GitHub's names. Who starred it is asked for by itself."""
+
 _FORBIDDEN = ("FORBIDDEN", "INSUFFICIENT_SCOPES")
 
 

@@ -11,11 +11,12 @@ from crowd_pipelines.integrations.github import activities as records
 from crowd_pipelines.integrations.github import stars
 from crowd_pipelines.integrations.github.activities import Conversation
 from crowd_pipelines.integrations.github.answers import UNREAD, Answer, CursorExpired
-from crowd_pipelines.integrations.github.api import CONNECTIONS, GithubApi
+from crowd_pipelines.integrations.github.api import GithubApi
 from crowd_pipelines.integrations.github.asking import ask
 from crowd_pipelines.integrations.github.conversations import Reader
 from crowd_pipelines.integrations.github.findings import Findings, Page, moment
 from crowd_pipelines.integrations.github.payloads import Item, Place
+from crowd_pipelines.integrations.github.problems import CONNECTIONS
 from crowd_pipelines.integrations.github.repositories import LISTINGS, STARGAZERS, Listing, follow_name, read_list
 from crowd_pipelines.integrations.github.settings import GithubSettings
 from crowd_pipelines.integrations.github.streams import (
@@ -98,7 +99,8 @@ def _read_list_page(stream: ListStream, run: Run) -> StreamResult:
     except NotPermitted as refusal:
         if refusal.permission != listing.name:
             raise
-        return StreamResult(owed=(listing.owed(_assumed_place(stream), str(refusal)),))
+        reason = listing.owed(_assumed_place(stream), _quoted(refusal)).reason
+        raise NotPermitted(reason, permission=refusal.permission) from None
     return _read_page(listing, stream, answer, halved, run).result()
 
 
@@ -107,11 +109,11 @@ def _read_stars(stream: StargazersStream, run: Run) -> StreamResult:
     confirm = partial(run.api.confirm, "repositoryExists", {"owner": owner, "name": name})
     found = stars.asked(partial(_ask_for, stream, run), confirm)
     if isinstance(found, str):
-        return stars.closed(_assumed_place(stream), found)
+        raise stars.closed(stream.name, found)
     answer, halved = found
     raw, page = answer.root or {}, _listed(answer, STARGAZERS.name)
     if stars.is_closed(stream, raw, page):
-        return stars.closed(_place(raw), "the list is empty while their count is not")
+        raise stars.closed(stream.name, "GitHub shows an empty list beside their count")
     return _read_page(STARGAZERS, stars.started(stream, raw, page), answer, halved, run).result()
 
 
@@ -189,6 +191,11 @@ def _hand_down(answer: Answer, place: Place, findings: Findings) -> None:
 
 def _said(answer: Answer, connection: str) -> str:
     return next((problem.message.rstrip(".") for problem in answer.problems if problem.last == connection), "")
+
+
+def _quoted(refusal: NotPermitted) -> str:
+    """Return what GitHub said of a list, without what we say of it."""
+    return str(refusal).partition("(")[2].partition(")")[0]
 
 
 def _assumed_place(stream: ListStream) -> Place:

@@ -12,7 +12,6 @@ from crowd_pipelines.integrations.github.conversations import GOES_IN_CIRCLES, R
 from crowd_pipelines.integrations.github.findings import Findings, Page, is_gap, moment
 from crowd_pipelines.integrations.github.marks import Entry, Mark
 from crowd_pipelines.integrations.github.payloads import Fork, Place, Star
-from crowd_pipelines.integrations.github.refusals import STARS, STARS_CLOSED
 from crowd_pipelines.integrations.github.streams import (
     DiscussionsStream,
     ForksStream,
@@ -62,15 +61,12 @@ class Listing:
 
     def owed(self, place: Place, said: str = "") -> Owed:
         """Return that the list is left unread for want of a permission."""
-        reason = f"{self.title} of {place.name_with_owner} are not read{f' ({said})' if said else ''}. {self._remedy}"
+        reason = (
+            f"{self.title} of {place.name_with_owner} are not read{f' ({said})' if said else ''}. Grant the "
+            "credentials access to them: they are asked for again once a day."
+        )
         where = place_named(place.name_with_owner)
         return Owed(place=where.key, label=where.label, permission=self.name, reason=reason, stream=self.of(place))
-
-    @property
-    def _remedy(self) -> str:
-        if self.name == STARS:
-            return STARS_CLOSED
-        return "Grant the credentials access to them: they are asked for again once a day."
 
 
 def read_list(listing: Listing, place: Place, page: Page, reader: Reader, stream: ListStream | None = None) -> bool:

@@ -13,17 +13,16 @@ from crowd_pipelines.integrations.github import activities as records
 from crowd_pipelines.integrations.github.answers import Answer
 from crowd_pipelines.integrations.github.findings import Findings, Page
 from crowd_pipelines.integrations.github.payloads import Place
-from crowd_pipelines.integrations.github.refusals import NO_GRAPHQL, STARS
+from crowd_pipelines.integrations.github.refusals import NO_GRAPHQL, STARS, STARS_CLOSED
 from crowd_pipelines.integrations.github.repositories import STARGAZERS, Run
-from crowd_pipelines.integrations.github.streams import StargazersStream, place_named
-from crowd_pipelines.model.streams import StreamResult
+from crowd_pipelines.integrations.github.streams import StargazersStream
 
 Ask = Callable[[], tuple[Answer, int]]
 _TOKENS = ("not accessible by integration", "not accessible by personal access token")
 
 
 def follow_stars(place: Place, raw: dict[str, Any], run: Run, findings: Findings) -> None:
-    """Have the stars read when their count tells that there are others, unless they are known to be closed."""
+    """Have the stars read when their count tells that there are others; of closed ones, the framework keeps off."""
     if have_changed(place, raw, run):
         findings.streams.append(
             StargazersStream(repository=place.id, name=place.name_with_owner, announced=count_of(raw))
@@ -32,9 +31,6 @@ def follow_stars(place: Place, raw: dict[str, Any], run: Run, findings: Findings
 
 def have_changed(place: Place, raw: dict[str, Any], run: Run) -> bool:
     """Tell whether stars may have been given or taken back since they were read, as far as may be seen."""
-    where = place_named(place.name_with_owner).key
-    if STARS in run.read_owed([where]).get(where, frozenset()):
-        return False
     count, known = count_of(raw), _known(place, run)
     if run.onboarding:
         return bool(count or known) or count is None
@@ -47,9 +43,9 @@ def count_of(raw: dict[str, Any]) -> int | None:
     return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 
-def closed(place: Place, said: str) -> StreamResult:
+def closed(name: str, said: str) -> NotPermitted:
     """Return that the stars are left unread: those that were read before stay."""
-    return StreamResult(owed=(STARGAZERS.owed(place, said),))
+    return NotPermitted(f"Who starred {name} is not read ({said}). {STARS_CLOSED}", permission=STARS)
 
 
 def asked(ask: Ask, confirm: Callable[[], None]) -> tuple[Answer, int] | str:

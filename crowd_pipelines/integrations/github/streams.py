@@ -45,8 +45,11 @@ class OwnerStream(Stream):
 
     @property
     def place(self) -> Place:
-        """The whole list of repositories."""
-        return Place(key=self.subject, label=f"repositories of {self.login}", stream=OwnerStream(login=self.login))
+        """The whole list of repositories, or those in it that are hidden."""
+        first = OwnerStream(login=self.login, left_out=self.left_out)
+        key = f"hidden:{self.login}".lower() if self.left_out else self.subject
+        label = f"{'hidden ' if self.left_out else ''}repositories of {self.login}"
+        return Place(key=key, label=label, stream=first, itself=True)
 
     def again(self) -> Self:
         """Return the stream that begins the list again."""
@@ -132,6 +135,12 @@ class StargazersStream(ListStream):
     kind: Literal["stargazers"] = "stargazers"
     announced: int | None = None
     count: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """The repository's stars: nothing else of it is closed with them."""
+        first = StargazersStream(repository=self.repository, name=self.name)
+        return Place(key=f"stars:{self.name}".lower(), label=f"stars of {self.name}", stream=first, itself=True)
 
 
 class ForksStream(ListStream):

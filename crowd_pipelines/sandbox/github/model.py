@@ -159,6 +159,8 @@ class Item(Post):
 class Issue(Item):
     typename: ClassVar[str] = "Issue"
     path: ClassVar[str] = "issues"
+    converted: "Discussion | None" = None
+    """What it was made: GitHub goes on listing it, closed."""
 
     @property
     def enabled(self) -> bool:
@@ -192,14 +194,17 @@ class Discussion(Item):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Event:
-    """Something done to an item. `subject` is who was assigned or asked, or the label; `actor` None a ghost."""
+    """Something done to an item. `actor` is None for a ghost.
+
+    `subject` is who was assigned or asked, the label, the dismissed review, where an issue came from or what it became.
+    """
 
     typename: str
     id: int
     item: Item
     actor: Account | None
     created: int
-    subject: Account | Team | Label | None = None
+    subject: "Account | Team | Label | Review | Repository | Discussion | None" = None
 
     @property
     def subject_matters(self) -> bool:

@@ -23,13 +23,14 @@ KINDS = (
     "pulls",
     "replies",
     "repository",
+    "reviews",
     "stargazers",
     "thread_comments",
     "threads",
     "timeline",
 )
 
-DECIDING = ("__typename", "author", "state", "deletedAt", "members", "timelineItems")
+DECIDING = ("__typename", "author", "state", "deletedAt", "timelineItems", "discussion")
 """Fields that tell whether something is a record of ours: a bot's or a ghost's is none, nor another kind of event."""
 
 ABSENT = {
@@ -54,6 +55,7 @@ def streams(truth: Truth) -> list[Stream]:
     cases = {
         "comments": truth.cases["long_issue"],
         "timeline": truth.cases["long_pull_request"],
+        "reviews": truth.cases["many_threads"],
         "threads": truth.cases["many_threads"],
         "thread_comments": truth.cases["long_thread"],
         "discussion_comments": truth.cases["long_discussion"],
