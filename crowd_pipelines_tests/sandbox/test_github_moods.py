@@ -287,7 +287,8 @@ def test_a_repository_may_be_hidden_in_lists(lively: Sandbox) -> None:
 
 
 def test_a_list_may_contradict_itself(lively: Sandbox) -> None:
-    text = f"""{{ {REPOSITORY} {{ forks(first: 100) {{ totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ id }} }} }} }}"""
+    text = f"""{{ {REPOSITORY} {{ forks(first: 100) {{
+      totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ id }} }} }} }}"""
     whole = data(lively, text)["repository"]["forks"]
     found = {}
     for way in ("no_cursor", "short", "empty", "null"):

@@ -135,7 +135,7 @@ def member(person: Person) -> Member:
         platform=PLATFORM,
         source_id=person.source_id,
         username=person.login,
-        display_name=(person.name or "").strip() or None,
+        display_name=person.name if person.name and person.name.strip() else None,
         emails=(person.email,) if person.email else (),
         reach=person.followers.total_count if person.followers else None,
         attributes={

@@ -52,10 +52,10 @@ _SCOPE = "The token lacks a scope: grant it, or connect with another token."
 
 def _limited(code: str, source: str, *statuses: int) -> Refusal:
     reason = "It is asked again when GitHub says, else after a minute and longer each time."
-    body = {"errors": [{"message": f"{code} for installation ID 1."}]} if statuses == (200,) else None
+    message = f"You have exceeded it: {code.lower().replace('_', ' ')}. Please wait."
     return Refusal(
         code=code, statuses=statuses, outcome=Outcome.RATE_LIMITED, reason=reason, source=source,
-        body=body or {"message": f"You have exceeded it: {code}. Please wait.", "documentation_url": source},
+        body={"errors": [{"type": code, "message": message}]} if code.isupper() else {"message": message},
     )  # fmt: skip
 
 
