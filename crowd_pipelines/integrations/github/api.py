@@ -143,7 +143,7 @@ def _is_of_network(problem: Problem) -> bool:
 def _refusal(name: str, variables: Mapping[str, Any], answer: Answer, response: Response) -> ProviderError:
     """Return what an answer that shows nothing means, by the table."""
     verdict, what = REFUSALS.judge(response), _subject(name, variables)
-    of_list = next((problem.last for problem in answer.problems if problem.last in (*CONNECTIONS, STARS)), None)
+    of_list = next((problem.last for problem in answer.problems if problem.last in CONNECTIONS), None)
     if any(is_about_stars(problem) for problem in answer.problems):
         return NotPermitted(f"GitHub does not show who starred {what} ({_said(answer)}).", permission=STARS)
     if verdict and (verdict.outcome is Outcome.PERMISSION or (of_list and verdict.outcome is Outcome.GONE)):

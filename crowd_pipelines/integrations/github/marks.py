@@ -90,7 +90,8 @@ class Origins(BaseModel):
     def former(self, origin: str | None, *, now: str, title: str | None = None) -> tuple[str, ...]:
         """Return the other ids of what began so; with a title, of those that had it."""
         known = self.issues.get(origin or "", {})
-        return tuple(id_ for id_, hashed in known.items() if id_ != now and title in (None, hashed))
+        wanted = None if title is None else title_hash(title)
+        return tuple(id_ for id_, hashed in known.items() if id_ != now and wanted in (None, hashed))
 
 
 def title_hash(title: str) -> str:

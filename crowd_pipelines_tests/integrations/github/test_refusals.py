@@ -24,8 +24,8 @@ from crowd_pipelines.integrations.github.refusals import STARS as CLOSED
 from crowd_pipelines.integrations.github.streams import IssuesStream, OwnerStream
 from crowd_pipelines.model.streams import Stream
 from crowd_pipelines_tests.http.scripted_server import answer
-from crowd_pipelines_tests.integrations.github.hub import GRAPHQL, PLACE, REPOSITORY, STARS, Hub, api, issue, page
 from crowd_pipelines_tests.integrations.github.howto import HOW_TO
+from crowd_pipelines_tests.integrations.github.hub import GRAPHQL, PLACE, REPOSITORY, STARS, Hub, api, issue, page
 
 GRANT = "/app/installations/7/access_tokens"
 ISSUES = IssuesStream(repository="R_1", name="octo/app", after="c1", found=Mark())
