@@ -123,7 +123,7 @@ def _read_page(listing: Listing, stream: ListStream, answer: Answer, halved: int
     reader = Reader(run=run, findings=findings, halved=halved, newer=newer)
     ended = read_list(listing, place, page, reader, stream)
     if ended and isinstance(stream, StargazersStream):
-        stars.end(stream, place, page, findings)
+        stars.end(stream, place, page, run, findings)
     findings.incomplete = findings.incomplete or answer.unplaced
     return findings
 

@@ -1,40 +1,56 @@
 """Reading who starred a repository, which GitHub shows to its admins and collaborators only.
 
-So it is asked for in a document of its own, when the count of stars is another one than at the last reading, and not at
-all where it is known to be closed.
+So it is asked for in a document of its own, when the count of stars or the time of the repository's last update is
+another one than at the last reading, and not at all where it is known to be closed.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from crowd_pipelines.framework.lists import ListProgress, absent
 from crowd_pipelines.http.errors import Gone, NotPermitted, Retryable
 from crowd_pipelines.integrations.github import activities as records
 from crowd_pipelines.integrations.github.answers import Answer
-from crowd_pipelines.integrations.github.findings import Findings, Page
+from crowd_pipelines.integrations.github.findings import Findings, Page, moment
 from crowd_pipelines.integrations.github.payloads import Place
 from crowd_pipelines.integrations.github.refusals import NO_GRAPHQL, STARS, STARS_CLOSED
 from crowd_pipelines.integrations.github.repositories import STARGAZERS, Run
 from crowd_pipelines.integrations.github.streams import StargazersStream
+
+READ_AGAIN_AFTER = timedelta(days=1)
+"""So long stars are not asked for whose number is the same, in a repository in which nothing was updated."""
 
 Ask = Callable[[], tuple[Answer, int]]
 _TOKENS = ("not accessible by integration", "not accessible by personal access token")
 
 
 def follow_stars(place: Place, raw: dict[str, Any], run: Run, findings: Findings) -> None:
-    """Have the stars read when their count tells that there are others; of closed ones, the framework keeps off."""
-    if have_changed(place, raw, run):
+    """Have the stars read when there may be others; from closed ones, the framework keeps off."""
+    if may_have_changed(place, raw, run):
+        announced, updated = count_of(raw), _updated(raw)
         findings.streams.append(
-            StargazersStream(repository=place.id, name=place.name_with_owner, announced=count_of(raw))
+            StargazersStream(repository=place.id, name=place.name_with_owner, announced=announced, updated=updated)
         )
 
 
-def have_changed(place: Place, raw: dict[str, Any], run: Run) -> bool:
-    """Tell whether stars may have been given or taken back since they were read, as far as may be seen."""
-    count, known = count_of(raw), _known(place, run)
-    if run.onboarding:
-        return bool(count or known) or count is None
-    return count is None or count != (known or 0)
+def may_have_changed(place: Place, raw: dict[str, Any], run: Run) -> bool:
+    """Tell whether stars may have been given or taken back since they were read, as far as everybody may see.
+
+    One that is taken back while another is given leaves their count as it was. GitHub moves the repository's time with
+    either, but does not promise to: so once a day they are read all the same.
+    """
+    subject, mark = _subject(place), STARGAZERS.subject(place)
+    known, count = run.read_watermarks([subject, mark]), count_of(raw)
+    before = known.get(subject)
+    if not before:
+        # A former version kept no count.
+        return count != 0 or mark in known
+    if count != before.get("count") or run.onboarding:
+        return bool(count or before.get("count")) or count is None
+    read_at = moment(before.get("read_at"))
+    is_old = read_at is None or run.started_at - read_at >= READ_AGAIN_AFTER
+    return count != 0 and (is_old or _updated(raw) != before.get("updated"))
 
 
 def count_of(raw: dict[str, Any]) -> int | None:
@@ -78,17 +94,21 @@ def started(stream: StargazersStream, raw: dict[str, Any], page: Page) -> Starga
         return stream
     count = count_of(raw)
     agreed = count == page.total and stream.announced in (None, count)
-    return stream.model_copy(update={"count": count if agreed else None})
+    return stream.model_copy(update={"count": count if agreed else None, "updated": stream.updated or _updated(raw)})
 
 
-def end(stream: StargazersStream, place: Place, page: Page, findings: Findings) -> None:
+def end(stream: StargazersStream, place: Place, page: Page, run: Run, findings: Findings) -> None:
     """Note how many stars there were when the list was begun, and retract what a list in one page does not hold.
 
     An answer that does not know the count that led here is older than that: it moves and retracts nothing.
     """
     if stream.count is None:
         return
-    findings.watermarks[_subject(place)] = {"count": stream.count}
+    findings.watermarks[_subject(place)] = {
+        "count": stream.count,
+        "updated": stream.updated,
+        "read_at": run.started_at.isoformat(),
+    }
     if stream.after is None:
         told = page.told(ids=_people(page))
         present = [f"{place.id}:{number}" for number in told.ids if number]
@@ -102,12 +122,9 @@ def _people(page: Page) -> list[str | None]:
     return [str(number) if number else None for number in numbers]
 
 
-def _known(place: Place, run: Run) -> int | None:
-    """Return the count at the last reading: -1 where they were read by a former version, which kept none."""
-    subject, mark = _subject(place), STARGAZERS.subject(place)
-    known = run.read_watermarks([subject, mark])
-    count = known.get(subject, {}).get("count")
-    return count if isinstance(count, int) else -1 if mark in known else None
+def _updated(raw: dict[str, Any]) -> str | None:
+    updated = raw.get("updatedAt")
+    return updated if isinstance(updated, str) else None
 
 
 def _subject(place: Place) -> str:

@@ -128,12 +128,17 @@ class ListStream(Stream):
 
 
 class StargazersStream(ListStream):
-    """Stars, in a document of their own. `announced` is the count that led here, `count` that of the first page."""
+    """Stars, in a document of their own.
+
+    `announced` is the count that led here, with the time at which the repository was `updated`; `count` is the list's
+    own at its first page.
+    """
 
     query = "stargazers"
-    carried = frozenset({"found", "progress", "announced", "count"})
+    carried = frozenset({"found", "progress", "announced", "updated", "count"})
     kind: Literal["stargazers"] = "stargazers"
     announced: int | None = None
+    updated: str | None = None
     count: int | None = None
 
     @property

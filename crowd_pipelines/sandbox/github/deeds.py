@@ -37,6 +37,7 @@ class Deeds:
     def star(self, repository: Repository, account: Actor, at: int, *, torn: bool = False) -> Star:
         star = Star(account=account, at=at, id=self._community.new_id(), torn=torn)
         repository.stars.append(star)
+        repository.updated = max(repository.updated, at)
         return star
 
     def fork(self, repository: Repository, owner: Account, at: int) -> Repository:

@@ -107,6 +107,8 @@ class Repository:
     categories: list[Category] = field(default_factory=list)
     renames: list[Edit] = field(default_factory=list)
     last_number: int = 0
+    updated: int = 0
+    """When a star was given or taken back last, or its name changed; 0 for never since it was created."""
 
     @property
     def full_name(self) -> str:

@@ -150,6 +150,7 @@ class Revising:
         for repository in repositories:
 
             def go(repository: Repository = repository) -> None:
+                repository.updated = self._stage.now
                 _leave(repository, account)
                 account.gone = True
 
@@ -174,6 +175,7 @@ class Housekeeping:
         self._check_free(f"{repository.owner.login}/{name}")
         repository.renames.append((self._community.tick, repository.full_name))
         repository.name = name
+        repository.updated = self._stage.now
         return touched(repository, noticeable=False)
 
     def transfer(self, change: ch.TransferRepository) -> Touched:

@@ -185,7 +185,7 @@ REPOSITORY: Fields = {
     "description": always(None),
     "homepageUrl": always(None),
     "createdAt": time("created"),
-    "updatedAt": _pushed,
+    "updatedAt": of(lambda repository: iso(max(repository.created, repository.updated))),
     "pushedAt": _pushed,
     "visibility": always("PUBLIC"),
     "isPrivate": always(False),

@@ -53,6 +53,7 @@ class Writing:
             raise ChangeRefused("there is no such star")
         repository, star = self._stage.choice.dice.choice(stars)
         self._stage.lose(repository, "unstarred", lambda: repository.stars.remove(star))
+        repository.updated = self._stage.now
         return touched(repository, users=_users(star.account), noticeable=False)
 
     def fork(self, change: ch.Fork) -> Touched:

@@ -36,6 +36,7 @@ GRAPHQL = "/graphql"
 TOKEN = "ghp_aTokenThatOpensNothing00000001"
 REPOSITORY = RepositoryStream(owner="octo", name="app")
 STARS = StargazersStream(repository="R_1", name="octo/app")
+UPDATED = "2024-01-01T00:00:00Z"
 PLACE = {"id": "R_1", "url": "https://github.com/octo/app", "nameWithOwner": "octo/app"}
 
 
@@ -46,7 +47,8 @@ def payload(name: str) -> Any:
 def of_repository(**connections: Any) -> dict[str, Any]:
     """The answer to the query of a repository; the lists that are not told are empty."""
     empty = {"forks": page(), "issues": page(), "pullRequests": page(), "discussions": page()}
-    return {"data": {"repository": {**PLACE, "stargazerCount": 0, **empty, **connections}, "rateLimit": budget()}}
+    about = {**PLACE, "stargazerCount": 0, "updatedAt": UPDATED}
+    return {"data": {"repository": {**about, **empty, **connections}, "rateLimit": budget()}}
 
 
 def budget(remaining: int = 4000) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def of_stars(*edges: Any, count: int | None = None, **details: Any) -> dict[str,
     listed = {**page(*edges, **details)}
     listed["edges"] = listed.pop("nodes")
     count = listed["totalCount"] if count is None else count
-    return {"data": {"node": {**PLACE, "stargazerCount": count, "stargazers": listed}}}
+    return {"data": {"node": {**PLACE, "stargazerCount": count, "updatedAt": UPDATED, "stargazers": listed}}}
 
 
 def star(number: int, at: str = "2024-01-01T00:00:00Z") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Lists that contradict themselves, what comes back, and what is closed: nothing is lost, and nothing retracted."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from crowd_pipelines_tests.integrations.github.hub import (
     PLACE,
     REPOSITORY,
     STARS,
+    UPDATED,
     Hub,
     activities,
     comment,
@@ -135,12 +137,22 @@ def test_threads_with_a_null_are_read_by_themselves(hub: Hub) -> None:
 
 def test_stars_are_asked_for_alone_and_only_when_their_count_is_another_one(hub: Hub) -> None:
     [stream] = hub.read(REPOSITORY, of_repository(stargazerCount=2), onboarding=True).new_streams
-    assert stream == StargazersStream(repository="R_1", name="octo/app", announced=2)
+    assert stream == StargazersStream(repository="R_1", name="octo/app", announced=2, updated=UPDATED)
     hub.read(stream, of_stars(star(1), star(2)), onboarding=True)
-    assert hub.known["stars:R_1"] == {"count": 2}
+    assert hub.known["stars:R_1"]["count"] == 2
     assert hub.read(REPOSITORY, of_repository(stargazerCount=2)).new_streams == ()
     assert hub.read(REPOSITORY, of_repository(stargazerCount=3)).new_streams != ()
     assert hub.read(REPOSITORY, of_repository(stargazerCount=None)).new_streams != ()
+
+
+def test_stars_are_asked_for_when_the_repository_was_updated_and_once_a_day(hub: Hub) -> None:
+    hub.read(STARS, of_stars(star(1), star(2)), onboarding=True)
+    [stream] = hub.read(REPOSITORY, of_repository(stargazerCount=2, updatedAt=LATER)).new_streams
+    hub.read(stream, of_stars(star(3, LATER), star(2)))
+    assert hub.read(REPOSITORY, of_repository(stargazerCount=2, updatedAt=LATER)).new_streams == ()
+    yesterday = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
+    hub.known["stars:R_1"] = {**hub.known["stars:R_1"], "read_at": yesterday}
+    assert hub.read(REPOSITORY, of_repository(stargazerCount=2, updatedAt=LATER)).new_streams != ()
 
 
 def test_nobodys_stars_cost_no_request_unless_there_were_some(hub: Hub) -> None:
