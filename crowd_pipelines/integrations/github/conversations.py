@@ -12,7 +12,16 @@ from crowd_pipelines.framework.lists import ListPage, ListProgress, absent
 from crowd_pipelines.framework.reading import usable
 from crowd_pipelines.integrations.github import activities as records
 from crowd_pipelines.integrations.github.activities import Conversation
-from crowd_pipelines.integrations.github.findings import Findings, Page, alone, identity, is_gap, moment
+from crowd_pipelines.integrations.github.findings import (
+    Findings,
+    Page,
+    alone,
+    contradiction,
+    identity,
+    is_gap,
+    moment,
+    nobody_newer,
+)
 from crowd_pipelines.integrations.github.marks import ChildMark, Origins
 from crowd_pipelines.integrations.github.payloads import (
     Assignment,
@@ -44,14 +53,6 @@ from crowd_pipelines.model.streams import RetractMissing
 
 Run = RunContext[Any, Any]
 Of = Callable[[Place, Item], Conversation]
-
-
-GOES_IN_CIRCLES = "the list goes on where its page began"
-
-
-def nobody_newer() -> int:
-    """Return that nothing came to the front of a list since it was begun."""
-    return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,21 +212,13 @@ class Reader:
         """Return how far a list is read with this page; None where it cannot be relied on."""
         own = self._is_own(kind, id_)
         progress = (self.stream.so_far if own and self.stream else ListProgress()).with_page(told)
-        reason = _defect(page) or self._contradiction(progress, told, own=own)
+        reason = contradiction(page, told, progress, self.newer if own else nobody_newer)
         if own:
             self.findings.incomplete = self.findings.incomplete or reason
         elif reason or page.has_gaps:
             self._read_alone(kind, here, id_, reason)
             return None
         return None if reason else progress
-
-    def _contradiction(self, progress: ListProgress, told: ListPage, *, own: bool) -> str | None:
-        if own and self.stream and told.cursor and told.cursor == self.stream.after:
-            return GOES_IN_CIRCLES
-        reason = progress.contradiction(told)
-        missing = (told.total or 0) - progress.records
-        explained = own and told.ends and missing > 0 and self.newer() >= missing
-        return None if explained else reason
 
     def _read_alone(self, kind: type[ChildStream], here: Conversation, id_: str | None, reason: str | None) -> None:
         """Have a list read by itself; without an id, nothing leads to it, so that is put aside."""
@@ -367,12 +360,6 @@ class Reader:
             return False
         known = self.run.read_watermarks([subject]).get(subject)
         return known is not None and ChildMark.model_validate(known).is_behind(oldest)
-
-
-def _defect(page: Page) -> str | None:
-    if not page.listed:
-        return "there is no list"
-    return "the list does not say whether it goes on" if page.has_more is None else None
 
 
 def _is_converted(node: Any) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from crowd_pipelines.framework.lists import ListPage
+from crowd_pipelines.framework.lists import ListPage, ListProgress
 from crowd_pipelines.framework.reading import usable
 from crowd_pipelines.integrations.github.answers import UNREAD, is_unread
 from crowd_pipelines.integrations.github.payloads import Node
@@ -178,6 +178,26 @@ class Findings:
             incomplete=self.incomplete,
             uncollected=dict(self.uncollected),
         )
+
+
+def nobody_newer() -> int:
+    """Return that nothing came to the front of a list since it was begun."""
+    return 0
+
+
+def contradiction(page: Page, told: ListPage, progress: ListProgress, newer: Callable[[], int]) -> str | None:
+    """Return what a list, read up to this page, says of itself that does not agree.
+
+    That it is shorter than its count is explained by what came to its front since it was begun (`newer` counts it): the
+    next check finds that.
+    """
+    if not page.listed:
+        return "there is no list"
+    if page.has_more is None:
+        return "the list does not say whether it goes on"
+    reason = progress.contradiction(told)
+    missing = (told.total or 0) - progress.records
+    return None if reason and told.ends and 0 < missing <= newer() else reason
 
 
 def identity(node: Any) -> str | None:

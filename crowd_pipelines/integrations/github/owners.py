@@ -11,7 +11,7 @@ from crowd_pipelines.integrations.github import stars
 from crowd_pipelines.integrations.github.answers import Answer, CursorExpired
 from crowd_pipelines.integrations.github.api import GithubApi
 from crowd_pipelines.integrations.github.asking import ask
-from crowd_pipelines.integrations.github.findings import Findings, Page, is_gap, moment
+from crowd_pipelines.integrations.github.findings import Findings, Page, contradiction, is_gap, moment, nobody_newer
 from crowd_pipelines.integrations.github.payloads import Place
 from crowd_pipelines.integrations.github.reading import begun_again
 from crowd_pipelines.integrations.github.repositories import LISTINGS, follow_name, has_news
@@ -121,12 +121,7 @@ def _go_on(
     told = page.told(unusable=sum(map(is_gap, page.nodes)) + len(findings.rejected))
     progress = stream.so_far.with_page(told)
     shown = {**stream.shown, **{place.id: place.name_with_owner for place, _ in places}}
-    reason = answer.unplaced or progress.contradiction(told)
-    if page.has_more is None:
-        reason = "the list does not say whether it goes on"
-    elif told.cursor and told.cursor == stream.after:
-        reason = "the list goes on where its page began"
-    if reason:
+    if reason := answer.unplaced or contradiction(page, told, progress, nobody_newer):
         findings.incomplete = f"repositories of {stream.login}: {reason}"
     elif page.more:
         changes = {"after": page.more, "halved": halved, "progress": progress, "shown": shown}

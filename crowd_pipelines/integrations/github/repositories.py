@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from crowd_pipelines.framework.integration import RunContext
-from crowd_pipelines.framework.lists import ListPage, ListProgress
+from crowd_pipelines.framework.lists import ListProgress
 from crowd_pipelines.integrations.github import activities as records
-from crowd_pipelines.integrations.github.conversations import GOES_IN_CIRCLES, Reader
-from crowd_pipelines.integrations.github.findings import Findings, Page, is_gap, moment
+from crowd_pipelines.integrations.github.conversations import Reader
+from crowd_pipelines.integrations.github.findings import Findings, Page, contradiction, is_gap, moment
 from crowd_pipelines.integrations.github.marks import Entry, Mark
 from crowd_pipelines.integrations.github.payloads import Fork, Place, Star
 from crowd_pipelines.integrations.github.streams import (
@@ -24,6 +24,8 @@ from crowd_pipelines.integrations.github.streams import (
 from crowd_pipelines.model.streams import Owed, RenameChannel
 
 Run = RunContext[Any, Any]
+Placed = list[tuple[Any, Entry | None]]
+"""Nodes of a list, each with its place in the order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,28 +77,33 @@ def read_list(listing: Listing, place: Place, page: Page, reader: Reader, stream
     `stream` is the page's own one; without it, the page came with its repository, and what makes it unreliable is left
     to streams of its own.
     """
-    run, findings = reader.run, reader.findings
     entire = stream is not None and stream.entire
-    known = Mark() if run.onboarding or entire else _known(listing, place, run)
+    known = Mark() if reader.run.onboarding or entire else _known(listing, place, reader.run)
     placed = [(node, listing.entry(node)) for node in page.nodes]
-    # What has no place in the order is looked at with the news: it cannot be told whether it is some.
-    news = [node for node, entry in placed if not entry or known.is_news(entry)]
-    before = len(findings.rejected)
-    listing.read(reader, place, news, counted=entire)
-    listing.show(reader, place, [node for node, entry in placed if entry and not known.is_news(entry)])
-    told = page.told(unusable=len(findings.rejected) - before + sum(map(is_gap, page.nodes)), ids=_ids(placed))
+    unusable = _read_nodes(listing, place, placed, known, reader, counted=entire)
+    told = page.told(unusable=unusable, ids=_ids(placed))
+    progress = (stream.so_far if stream else ListProgress()).with_page(told)
     if entire:
         return False
     if page.has_gaps:
-        findings.streams.append(listing.of(place, after=stream.after if stream else None, entire=True))
-    progress = (stream.so_far if stream else ListProgress()).with_page(told)
-    if reason := _contradiction(page, progress, told, reader, stream):
+        reader.findings.streams.append(listing.of(place, after=stream.after if stream else None, entire=True))
+    if reason := contradiction(page, told, progress, reader.newer):
         if stream:
-            findings.incomplete = f"{listing.title} of {place.name_with_owner}: {reason}"
+            reader.findings.incomplete = f"{listing.title} of {place.name_with_owner}: {reason}"
         else:
-            findings.streams.append(listing.of(place))
+            reader.findings.streams.append(listing.of(place))
         return False
     return _followed(listing, place, page, reader, stream, placed=placed, known=known, progress=progress)
+
+
+def _read_nodes(listing: Listing, place: Place, placed: Placed, known: Mark, reader: Reader, *, counted: bool) -> int:
+    """Read what is news, take note of the rest, and return how many nodes cannot be used."""
+    before = len(reader.findings.rejected)
+    # What has no place in the order is looked at with the news: it cannot be told whether it is some.
+    news = [node for node, entry in placed if not entry or known.is_news(entry)]
+    listing.read(reader, place, news, counted=counted)
+    listing.show(reader, place, [node for node, entry in placed if entry and not known.is_news(entry)])
+    return len(reader.findings.rejected) - before + sum(is_gap(node) for node, _ in placed)
 
 
 def _followed(
@@ -106,7 +113,7 @@ def _followed(
     reader: Reader,
     stream: ListStream | None,
     *,
-    placed: list[tuple[Any, Entry | None]],
+    placed: Placed,
     known: Mark,
     progress: ListProgress,
 ) -> bool:
@@ -126,21 +133,6 @@ def _followed(
     if found.at and (news or run.onboarding or before.at is not None or stream is not None):
         reader.findings.watermarks[subject] = found.model_dump(mode="json")
     return True
-
-
-def _contradiction(
-    page: Page, progress: ListProgress, told: ListPage, reader: Reader, stream: ListStream | None
-) -> str | None:
-    """Return what a list says of itself that does not agree, unless what came to its front meanwhile explains it."""
-    if not page.listed:
-        return "there is no list"
-    if page.has_more is None:
-        return "the list does not say whether it goes on"
-    if stream and told.cursor and told.cursor == stream.after:
-        return GOES_IN_CIRCLES
-    reason = progress.contradiction(told)
-    missing = (told.total or 0) - progress.records
-    return None if told.ends and missing > 0 and reader.newer() >= missing else reason
 
 
 def has_news(listing: Listing, place: Place, connection: Any, run: Run) -> bool:
@@ -168,7 +160,7 @@ def follow_name(place: Place, run: Run, findings: Findings) -> None:
             findings.others.append(RenameChannel(channel_id=place.id, channel=place.url))
 
 
-def _ids(placed: Iterable[tuple[Any, Entry | None]]) -> list[str | None]:
+def _ids(placed: Placed) -> list[str | None]:
     return [entry.id or None if entry else None for _, entry in placed]
 
 

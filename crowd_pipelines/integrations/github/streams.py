@@ -31,7 +31,8 @@ class OwnerStream(Stream):
     @property
     def label(self) -> str:
         """What people see."""
-        return f"repositories of {self.login}" + (", further page" if self.after else "")
+        hidden = "hidden " if self.left_out else ""
+        return f"{hidden}repositories of {self.login}" + (", further page" if self.after else "")
 
     @property
     def subject(self) -> str:

@@ -73,13 +73,6 @@ def test_a_list_that_contradicts_itself_ends_and_moves_nothing(hub: Hub, wrong: 
     assert len(activities(result)) == len(wrong["nodes"])
 
 
-def test_a_list_that_goes_in_a_circle_is_told(hub: Hub) -> None:
-    stream = IssuesStream(repository="R_1", name="octo/app", after="c1")
-    assert hub.read(stream, listed(page(issue(1), more="c1"))).incomplete == (
-        "Issues of octo/app: the list goes on where its page began"
-    )
-
-
 def test_what_came_to_the_front_meanwhile_is_not_missing(hub: Hub) -> None:
     first = hub.read(ISSUES, listed(page(issue(1), more="c1", total=3)), onboarding=True).next_page
     assert isinstance(first, ListStream)
