@@ -113,7 +113,8 @@ def judge(response: Response) -> Outcome | Verdict | None:
         return limit
     if heavy := next((problem for problem in problems if _is_heavy(problem)), None):
         raise TooHeavy(heavy.message)
-    if any(value is not None for value in roots(body.get("data"))):
+    asked = roots(body.get("data"))
+    if any(value is not None for value in asked) or (body.get("data") and not asked):
         return Outcome.OK
     verdict = REFUSALS.judge(response)
     if verdict is None and any(problem.last in CONNECTIONS for problem in problems):

@@ -120,11 +120,11 @@ def _go_on(
     page = _listed(answer)
     told = page.told(unusable=sum(map(is_gap, page.nodes)) + len(findings.rejected))
     progress = stream.so_far.with_page(told)
-    shown = {**stream.shown, **{place.id: place.name_with_owner for place, _ in places}}
+    shown = {**dict(stream.shown), **{place.id: place.name_with_owner for place, _ in places}}
     if reason := answer.unplaced or contradiction(page, told, progress, nobody_newer):
         findings.incomplete = f"repositories of {stream.login}: {reason}"
     elif page.more:
-        changes = {"after": page.more, "halved": halved, "progress": progress, "shown": shown}
+        changes = {"after": page.more, "halved": halved, "progress": progress, "shown": tuple(shown.items())}
         findings.next_page = stream.model_copy(update=changes)
     elif not stream.left_out:
         _look_for_absent(stream, shown, findings, run, whole=progress.proves_absence(told))

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field
-
 from crowd_pipelines.framework.integration import Place
 from crowd_pipelines.framework.lists import ListProgress
 from crowd_pipelines.integrations.github.marks import Mark
@@ -12,7 +10,7 @@ from crowd_pipelines.model.streams import Stream
 
 
 class OwnerStream(Stream):
-    """A page of an organization's repositories. `shown` are those of the pages before: their names by their ids.
+    """A page of an organization's repositories. `shown` are those of the pages before: their ids and names.
 
     `left_out` only looks for repositories that came as null before: it is what is owed for them.
     """
@@ -26,7 +24,7 @@ class OwnerStream(Stream):
     left_out: bool = False
     begun: int = 0
     progress: ListProgress | None = None
-    shown: dict[str, str] = Field(default_factory=dict)
+    shown: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
@@ -54,7 +52,7 @@ class OwnerStream(Stream):
 
     def again(self) -> Self:
         """Return the stream that begins the list again."""
-        return self.model_copy(update={"after": None, "begun": self.begun + 1, "progress": None, "shown": {}})
+        return self.model_copy(update={"after": None, "begun": self.begun + 1, "progress": None, "shown": ()})
 
 
 class RepositoryStream(Stream):

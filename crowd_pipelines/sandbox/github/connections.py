@@ -40,6 +40,9 @@ class Page:
     lost: bool = False
     """Whether it does not tell where it goes on."""
 
+    null: Any = None
+    """An element that comes as null."""
+
 
 def nobody(total: int) -> Page:
     """Only a number."""
@@ -96,8 +99,7 @@ def _contradicting(page: Page, way: str | None) -> Page:
         case "empty":
             return replace(page, elements=(), has_next=False)
         case "null" if page.elements:
-            first = page.elements[0]
-            return replace(page, node=lambda element: None if element is first else page.node(element))
+            return replace(page, null=page.elements[0])
     return page
 
 
@@ -147,7 +149,7 @@ CONNECTION: dict[str, Callable[[Page], Any]] = {
     "filteredCount": lambda one: one.total,
     "pageCount": lambda one: len(one.elements),
     "pageInfo": lambda one: one,
-    "nodes": lambda one: [one.node(element) for element in one.elements],
+    "nodes": lambda one: [None if element is one.null else one.node(element) for element in one.elements],
     "edges": lambda one: [_edge(one, element) for element in one.elements],
 }
 EDGE: dict[str, Callable[[Edge], Any]] = {
@@ -163,4 +165,5 @@ PAGE_INFO: dict[str, Callable[[Page], Any]] = {
 
 
 def _edge(one: Page, element: Any) -> Edge | None:
-    return None if getattr(element, "torn", False) else Edge(page=one, element=element)
+    torn = element is one.null or getattr(element, "torn", False)
+    return None if torn else Edge(page=one, element=element)

@@ -33,6 +33,8 @@ KINDS = (
 DECIDING = ("__typename", "author", "state", "deletedAt", "timelineItems", "discussion")
 """Fields that tell whether something is a record of ours: a bot's or a ghost's is none, nor another kind of event."""
 
+UNAUTHORIZED = '{"message": "Bad credentials", "documentation_url": "https://docs.github.com/graphql"}'
+
 ABSENT = {
     "test_an_onboarding_ends_with_every_kind_of_stream_and_what_it_declares": (
         "stars, forks and issues of a small community come with their repositories; see test_end_to_end for more"

@@ -157,6 +157,12 @@ def test_the_cheap_call_asks_with_a_token_that_was_refused(hub: Hub) -> None:
     assert hub.api.keys.rejected == []
 
 
+def test_tokens_are_tried_with_a_query_for_their_budget_alone(hub: Hub) -> None:
+    hub.server.plays(GRAPHQL, answer(payload={"data": {"rateLimit": {"cost": 1}}}))
+    hub.api.try_tokens()
+    assert hub.api.keys.rejected == []
+
+
 def test_requests_carry_what_github_wants(hub: Hub) -> None:
     hub.server.plays(GRAPHQL, answer(payload=of_repository()))
     ask(hub.api)
