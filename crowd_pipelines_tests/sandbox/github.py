@@ -90,8 +90,7 @@ CONNECTIONS: dict[str, tuple[str, str, str]] = {
         ... on ClosedEvent {{ id createdAt actor {{ {WHO} }} }}
         ... on MergedEvent {{ id createdAt actor {{ {WHO} }} }}
         ... on AssignedEvent {{ id createdAt actor {{ {WHO} }} }}
-        ... on ReviewRequestedEvent {{ id createdAt actor {{ {WHO} }} requestedReviewer {{
-          __typename ... on Team {{ members(first: 100) {{ nodes {{ databaseId }} }} }} }} }}
+        ... on ReviewRequestedEvent {{ id createdAt actor {{ {WHO} }} requestedReviewer {{ __typename }} }}
         ... on PullRequestReview {{ id submittedAt body author {{ {WHO} }} }}""",
     ),
     "threads": ("PullRequest", "reviewThreads", "id"),
@@ -173,9 +172,8 @@ class Reader:
             at = deed["submittedAt"] if "submittedAt" in deed else deed.get("createdAt")
             if kind is None or at is None:
                 continue
-            for source_id in _source_ids(deed):
-                who = deed["author"] if "author" in deed else deed["actor"]
-                self._note(kind, source_id, who, at, thread=item["id"], parent=item["id"], body=deed.get("body"))
+            who = deed["author"] if "author" in deed else deed["actor"]
+            self._note(kind, deed["id"], who, at, thread=item["id"], parent=item["id"], body=deed.get("body"))
 
     def pages(self, connection: str, parent: str) -> Iterator[Node]:
         typename, name, fields = CONNECTIONS[connection]
@@ -229,14 +227,6 @@ class Reader:
             assert (kind, source_id) not in self.seen.activities, "came twice"
             self.seen.activities[kind, source_id] = (parent, thread, at, member, title, body)
             self.seen.members[member] = who["login"]
-
-
-def _source_ids(deed: Node) -> list[str]:
-    asked = deed.get("requestedReviewer") or {}
-    if asked.get("__typename") == "Team":
-        people = [f"{deed['id']}:{member['databaseId']}" for member in asked["members"]["nodes"]]
-        return people or [deed["id"]]
-    return [deed["id"]]
 
 
 def expected(activities: list[Node]) -> dict[tuple[str, str], tuple[Any, ...]]:

@@ -181,13 +181,50 @@ def test_a_deleted_user_becomes_a_ghost(lively: Sandbox, before: Truth) -> None:
     assert_true(lively)
 
 
-def test_who_is_deleted_was_never_asked_with_the_team(lively: Sandbox, before: Truth) -> None:
-    asked = [one for one in before.activities if one["source_id"].startswith(before.cases["team_asked"])]
-    member = next(
-        one["attributes"]["objectMember"] for one in asked if one["member"] != one["attributes"]["objectMember"]
+def test_an_issue_that_is_transferred_is_another_one_with_all_that_is_below_it(lively: Sandbox, before: Truth) -> None:
+    node = before.cases["often_closed"]
+    source = by_id(before)[node]
+    [moved] = do(lively, "transfer_issue", item=node, repository="cedar-labs/empty")["ids"]
+    after = lively.truth("github")
+    told = by_id(after)[moved]
+    assert (told["title"], told["timestamp"], told["member"]) == (
+        source["title"],
+        source["timestamp"],
+        source["member"],
     )
-    do(lively, "delete_user", user=int(member))
-    assert f"{before.cases['team_asked']}:{member}" in gone(lively.truth("github"))
+    below = [one for one in before.activities if one["thread"] == node]
+    assert {one["source_id"] for one in below} <= gone(after).keys()
+    assert len([one for one in after.activities if one["thread"] == moved]) == len(below)
+    text = """query($id: ID!) { node(id: $id) { ... on Issue { timelineItems(last: 1) { nodes {
+      ... on TransferredEvent { fromRepository { nameWithOwner } } } } } } }"""
+    [event] = data(lively, text, id=moved)["node"]["timelineItems"]["nodes"]
+    assert event == {"fromRepository": {"nameWithOwner": COMPILER}}
+    assert_true(lively)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_an_issue_may_become_a_discussion(lively: Sandbox, before: Truth, stays: bool) -> None:
+    node = before.cases["often_closed"]
+    [made] = do(lively, "convert_issue", item=node, stays=stays)["ids"]
+    after = lively.truth("github")
+    assert by_id(after)[made]["timestamp"] == by_id(before)[node]["timestamp"]
+    assert node in gone(after)
+    text = """query($id: ID!) { node(id: $id) { ... on Issue { timelineItems(last: 1) { nodes {
+      ... on ConvertedToDiscussionEvent { discussion { id } } } } } } }"""
+    if stays:
+        assert data(lively, text, id=node)["node"]["timelineItems"]["nodes"] == [{"discussion": {"id": made}}]
+    else:
+        assert errors(lively, text, id=node)
+
+
+def test_a_dismissed_review_says_so_and_its_pull_request_tells(lively: Sandbox, before: Truth) -> None:
+    review = next(one for one in before.activities if one["type"] == "pull_request-reviewed")
+    do(lively, "dismiss_review", review=review["source_id"])
+    assert by_id(lively.truth("github"))[review["source_id"]]["attributes"] == {"reviewState": "dismissed"}
+    text = """query($id: ID!) { node(id: $id) { ... on PullRequest { timelineItems(last: 1) { nodes {
+      ... on ReviewDismissedEvent { review { id state } } } } } } }"""
+    [event] = data(lively, text, id=review["thread"])["node"]["timelineItems"]["nodes"]
+    assert event == {"review": {"id": review["source_id"], "state": "DISMISSED"}}
     assert_true(lively)
 
 

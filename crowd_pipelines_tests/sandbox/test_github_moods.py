@@ -213,3 +213,89 @@ def test_a_fault_meets_what_was_asked(lively: Sandbox) -> None:
     assert query(lively, f"query Named {POISONED}").status == 503
     assert query(lively, POISONED).status == 200
     assert send(lively, "/rate_limit", method="GET", headers=authorized(tokens(lively)[0])).status == 200
+
+
+STARS = f"""{{ {REPOSITORY} {{ id stargazerCount stargazers(first: 5) {{
+  totalCount pageInfo {{ hasNextPage endCursor }} edges {{ starredAt }} }} }} }}"""
+
+
+@pytest.mark.parametrize(
+    ("way", "kind"),
+    [("forbidden", "FORBIDDEN"), ("not_found", "NOT_FOUND"), ("untyped", None), ("partial", "FORBIDDEN")],
+)
+def test_stars_may_be_closed_with_an_error_at_their_place(lively: Sandbox, way: str, kind: str | None) -> None:
+    order(lively, "close_stars", way=way, repository="cedar-labs/compiler")
+    answer = query(lively, STARS).json
+    [error] = answer["errors"]
+    assert (error.get("type"), error["path"]) == (kind, ["repository", "stargazers"])
+    if way == "partial":
+        assert answer["data"]["repository"]["stargazers"] is None
+        assert answer["data"]["repository"]["stargazerCount"] > 5
+    else:
+        assert answer["data"] == {"repository": None}
+    assert data(lively, f"{{ {REPOSITORY} {{ stargazerCount }} }}")["repository"]["stargazerCount"] > 5
+    assert data(lively, STARS.replace("compiler", "tools"))["repository"]["stargazers"]
+
+
+@pytest.mark.parametrize(
+    ("way", "message"), [("403", "Resource not accessible by personal access token"), ("404", "Not Found")]
+)
+def test_stars_may_be_closed_with_a_status(lively: Sandbox, way: str, message: str) -> None:
+    order(lively, "close_stars", way=way)
+    refused = query(lively, STARS)
+    assert (refused.status, refused.json["message"]) == (int(way), message)
+
+
+@pytest.mark.parametrize("way", ["empty", "nothing"])
+def test_stars_may_be_closed_with_an_empty_list(lively: Sandbox, way: str) -> None:
+    order(lively, "close_stars", way=way)
+    repository = data(lively, STARS)["repository"]
+    assert repository["stargazerCount"] > 5
+    assert repository["stargazers"]["edges"] == []
+    assert repository["stargazers"]["totalCount"] == (repository["stargazerCount"] if way == "empty" else 0)
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_an_organization_may_admit_only_some_addresses(lively: Sandbox, status: int) -> None:
+    order(lively, "allow_addresses", status=status, after=1, count=2)
+    assert "data" in query(lively, PAGE, size=1).json
+    for _ in range(2):
+        refused = query(lively, PAGE, size=1)
+        told = refused.json["errors"][0] if status == 200 else refused.json
+        assert refused.status == status
+        assert "IP allow list" in told["message"]
+    assert query(lively, PAGE, size=1).json["data"]["repository"]
+
+
+def test_an_installation_may_be_limited_with_points_left(lively: Sandbox) -> None:
+    order(lively, "secondary_limit", installation=True)
+    refused = query(lively, PAGE, size=1)
+    assert refused.status == 403
+    assert refused.json["message"].startswith("API rate limit exceeded for installation ID")
+    assert refused.headers["x-ratelimit-remaining"] == "5000"
+
+
+def test_a_repository_may_be_hidden_in_lists(lively: Sandbox) -> None:
+    order(lively, "hide_in_lists", repository="cedar-labs/compiler")
+    text = '{ organization(login: "cedar-labs") { repositories(first: 100) { totalCount nodes { name } } } }'
+    answer = query(lively, text).json
+    found = answer["data"]["organization"]["repositories"]
+    assert found["nodes"].count(None) == 1
+    assert len(found["nodes"]) == found["totalCount"]
+    [error] = answer["errors"]
+    assert error["path"][:3] == ["organization", "repositories", "nodes"]
+
+
+def test_a_list_may_contradict_itself(lively: Sandbox) -> None:
+    text = f"""{{ {REPOSITORY} {{ forks(first: 100) {{
+      totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ id }} }} }} }}"""
+    whole = data(lively, text)["repository"]["forks"]
+    found = {}
+    for way in ("no_cursor", "short", "empty", "null"):
+        order(lively, "contradict", field="Repository.forks", way=way, count=1)
+        found[way] = data(lively, text)["repository"]["forks"]
+    assert found["no_cursor"]["pageInfo"] == {"hasNextPage": True, "endCursor": None}
+    assert found["short"]["totalCount"] == whole["totalCount"] + 5
+    assert (found["empty"]["nodes"], found["empty"]["totalCount"]) == ([], whole["totalCount"])
+    assert found["null"]["nodes"] == [None, *whole["nodes"][1:]]
+    assert data(lively, text)["repository"]["forks"] == whole

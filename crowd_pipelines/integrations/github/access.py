@@ -9,10 +9,11 @@ from typing import Any
 import jwt
 
 from crowd_pipelines.http.client import HttpClient
-from crowd_pipelines.http.errors import CredentialsRejected, RateLimited, UnexpectedPayload
-from crowd_pipelines.http.outcomes import Outcome, Response
+from crowd_pipelines.http.errors import CredentialsRejected, Gone, RateLimited, UnexpectedPayload
+from crowd_pipelines.http.outcomes import Response
 from crowd_pipelines.http.pacing import utc_now
 from crowd_pipelines.http.waits import quota
+from crowd_pipelines.integrations.github.refusals import REFUSALS
 from crowd_pipelines.model.secrets import Secret
 
 Send = Callable[[HttpClient], Response]
@@ -21,6 +22,10 @@ ClientFactory = Callable[..., HttpClient]
 
 RENEWED_BEFORE = timedelta(minutes=5)
 """So long before its hour ends an installation's token is replaced."""
+
+REJECTED_FOR = timedelta(minutes=1)
+REJECTED_AT_MOST_FOR = timedelta(hours=1)
+"""So long a token that is refused is not asked with."""
 
 ASSERTION_LASTS = timedelta(minutes=9)
 CLOCKS_DIFFER_BY = timedelta(minutes=1)
@@ -32,12 +37,14 @@ _REFUSED = (
 
 
 class Key:
-    """A token, and what is known of its budget. Safe to use from several threads."""
+    """A token, and what is known of its budget and of whether it is accepted. Safe to use from several threads."""
 
     def __init__(self, client: HttpClient | None = None) -> None:
         self.closed_until: datetime | None = None
         self.rejection: CredentialsRejected | None = None
+        self.rejected_until: datetime | None = None
         self.under_way = 0
+        self._refused = 0
         self._client = client
         self._remaining: int | None = None
         self._resets_at: datetime | None = None
@@ -57,6 +64,21 @@ class Key:
         """How much budget there is, as far as is known: where nothing is, it is worth asking."""
         unknown = self._remaining is None or self._resets_at is None or self._resets_at <= now
         return float("inf") if unknown else float(self._remaining or 0)
+
+    def reject(self, rejection: CredentialsRejected) -> None:
+        """Pass the token over for a while, longer each time it is refused: one refusal may be a mistake."""
+        self._refused += 1
+        self.rejection = rejection
+        self.rejected_until = utc_now() + min(REJECTED_FOR * 4 ** (self._refused - 1), REJECTED_AT_MOST_FOR)
+
+    def accept(self, response: Response) -> None:
+        """Take note that the token is accepted, and of what the answer says is left."""
+        self.rejection, self.rejected_until, self._refused = None, None, 0
+        self.learn(response)
+
+    def is_accepted(self, now: datetime) -> bool:
+        """Whether it is worth asking with, as far as GitHub's last word goes."""
+        return self.rejected_until is None or self.rejected_until <= now
 
     def is_open(self, now: datetime) -> bool:
         """Whether it may be asked with."""
@@ -92,7 +114,7 @@ class InstallationKey(Key):
             headers=headers,
             secrets=(app.private_key,),
             budget=f"app {app.app_id}",
-            outcomes={403: Outcome.CREDENTIALS, 404: Outcome.CREDENTIALS},
+            refusals=REFUSALS,
         )
 
     def send(self, request: Send) -> Response:
@@ -139,7 +161,7 @@ class KeyRing:
 
     @property
     def rejected(self) -> list[int]:
-        """The places, from 1, of tokens that GitHub does not accept."""
+        """The places, from 1, of tokens that GitHub did not accept when they were last asked with."""
         return [place for place, key in enumerate(self._keys, 1) if key.rejection]
 
     @property
@@ -157,29 +179,34 @@ class KeyRing:
             except RateLimited as error:
                 key.closed_until, refusal = error.until, error
             except CredentialsRejected as error:
-                key.rejection = error
+                key.reject(error)
             else:
-                key.learn(response)
+                key.accept(response)
                 return response
             finally:
                 with self._lock:
                     key.under_way -= 1
 
     def try_all(self, request: Send) -> None:
-        """Send a request with every token. Raises CredentialsRejected naming the places of those not accepted."""
+        """Send a request with every token, also with those that were refused.
+
+        Raises CredentialsRejected when none is accepted, Gone naming the places of those that are not.
+        """
         for key in self._keys:
             try:
-                key.learn(key.send(request))
+                key.accept(key.send(request))
             except CredentialsRejected as error:
-                key.rejection = error
-        if self.rejected:
-            places = ", ".join(map(str, self.rejected))
-            raise CredentialsRejected(f"GitHub does not accept these tokens of the list: {places}. Replace them.")
+                key.reject(error)
+        if not self.rejected:
+            return
+        places = ", ".join(map(str, self.rejected))
+        refused = f"GitHub does not accept these tokens of the list: {places}. Replace them."
+        raise CredentialsRejected(refused) if len(self.rejected) == self.size else Gone(refused)
 
     def _take(self, refusal: RateLimited | None) -> Key:
         now = utc_now()
         with self._lock:
-            accepted = [key for key in self._keys if key.rejection is None]
+            accepted = [key for key in self._keys if key.is_accepted(now)]
             ready = [key for key in accepted if key.is_open(now)]
             if ready:
                 best = max(ready, key=lambda key: (key.left(now), -key.under_way))

@@ -82,6 +82,12 @@ class Conversation:
     opened: ActivityType
     url: str | None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What it is like now: on the activity that began it, and on no other, which would keep the former state."""
+
+    origin: str | None = None
+    """Who began it and when, which it keeps wherever it moves; None where nobody is known to have."""
+
+    title: str | None = None
 
     def activity(
         self,
@@ -129,7 +135,7 @@ def member(person: Person) -> Member:
         platform=PLATFORM,
         source_id=person.source_id,
         username=person.login,
-        display_name=person.name or None,
+        display_name=person.name if person.name and person.name.strip() else None,
         emails=(person.email,) if person.email else (),
         reach=person.followers.total_count if person.followers else None,
         attributes={
@@ -159,11 +165,11 @@ def fork(place: Place, made: Fork) -> Iterator[Activity]:
 
 def issue(place: Place, item: Item) -> Conversation:
     """Return an issue as a conversation."""
-    return Conversation(place=place, id=item.id, opened=ISSUE_OPENED, url=item.url, attributes=_state(item))
+    return _conversation(place, item, ISSUE_OPENED, _state(item))
 
 
 def pull_request(place: Place, item: Item) -> Conversation:
-    """Return a pull request as a conversation; its events carry what it is like."""
+    """Return a pull request as a conversation."""
     attributes = {
         **_state(item),
         "additions": item.additions,
@@ -171,14 +177,19 @@ def pull_request(place: Place, item: Item) -> Conversation:
         "changedFiles": item.changed_files,
         "authorAssociation": item.author_association,
     }
-    return Conversation(place=place, id=item.id, opened=PULL_OPENED, url=item.url, attributes=attributes)
+    return _conversation(place, item, PULL_OPENED, attributes)
 
 
 def discussion(place: Place, item: Item) -> Conversation:
     """Return a discussion as a conversation."""
     category = item.category.model_dump(by_alias=True) if item.category else None
+    return _conversation(place, item, DISCUSSION_STARTED, {"category": category})
+
+
+def _conversation(place: Place, item: Item, opened: ActivityType, attributes: Mapping[str, Any]) -> Conversation:
+    origin = f"{item.created_at} {item.author.key}" if item.created_at and item.author else None
     return Conversation(
-        place=place, id=item.id, opened=DISCUSSION_STARTED, url=item.url, attributes={"category": category}
+        place=place, id=item.id, opened=opened, url=item.url, attributes=attributes, origin=origin, title=item.title
     )
 
 
@@ -258,13 +269,10 @@ def assignment(here: Conversation, done: Assignment) -> Iterator[Activity]:
 
 
 def review_request(here: Conversation, done: ReviewRequest) -> Iterator[Activity]:
-    """Yield that somebody was asked for a review; of a team, each member was."""
-    if done.actor and done.team and done.team.people:
-        for person in done.team.people:
-            source_id = f"{done.id}:{person.key}"
-            yield _deed(here, REVIEW_REQUESTED, source_id, done, done.actor, **_subject(person))
-    elif done.actor:
-        yield _deed(here, REVIEW_REQUESTED, done.id, done, done.actor, **_subject(done.person))
+    """Yield that somebody was asked for a review, or a team: one deed, whoever belongs to the team."""
+    if done.actor:
+        team = {"objectTeam": done.team.model_dump(include={"name", "slug"})} if done.team else {}
+        yield _deed(here, REVIEW_REQUESTED, done.id, done, done.actor, **_subject(done.person), **team)
 
 
 def review(here: Conversation, given: Review) -> Iterator[Activity]:
@@ -277,7 +285,7 @@ def review(here: Conversation, given: Review) -> Iterator[Activity]:
             given.author,
             body=given.body,
             url=given.url,
-            attributes={**here.attributes, "reviewState": (given.state or "").lower()},
+            attributes={"reviewState": (given.state or "").lower()},
         )
 
 
@@ -287,4 +295,4 @@ def _subject(person: Person | None) -> dict[str, Any]:
 
 
 def _deed(here: Conversation, kind: ActivityType, source_id: str, done: Deed, actor: Person, **told: Any) -> Activity:
-    return here.activity(kind, source_id, done.created_at, actor, url=here.url, attributes={**here.attributes, **told})
+    return here.activity(kind, source_id, done.created_at, actor, url=here.url, attributes=told)

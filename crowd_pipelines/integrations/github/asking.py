@@ -26,8 +26,8 @@ _WITHIN = {
 }
 """So many of each come with an issue, a pull request, a discussion, a thread or a comment."""
 
-_FIRST = {"Stargazers": 50, "Forks": 30, "Issues": 25, "PullRequests": 15, "Discussions": 10}
-_FIRST_IN_CHECK = {"Stargazers": 30, "Forks": 20, "Issues": 10, "PullRequests": 5, "Discussions": 5}
+_FIRST = {"Forks": 30, "Issues": 25, "PullRequests": 15, "Discussions": 10}
+_FIRST_IN_CHECK = {"Forks": 20, "Issues": 10, "PullRequests": 5, "Discussions": 5}
 """So many come with their repository: in a check few are news."""
 
 _FURTHER = {"issues": 50, "pullRequests": 25, "discussions": 25, "threads": 50, "owner": 50}

@@ -1,22 +1,24 @@
 """GitHub: stars, forks, issues, pull requests and discussions of repositories, with everything people do in them.
 
-One query per repository brings the newest of everything. A check asks that query, and goes further back only in lists
-whose first page is all news; an issue, a pull request or a discussion comes with what is below it.
+One query per repository brings the newest of everything but its stars, and their count. A check asks that query, and
+goes further back only in lists whose first page is all news; an issue, a pull request or a discussion comes with what
+is below it. Who starred it is asked for by itself, when the count has changed: it may be closed to the credentials.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from crowd_pipelines.framework.integration import Connector, Integration, Patch, RunContext, RunSummary
+from crowd_pipelines.framework.integration import Connector, Integration, Patch, Place, RunContext, RunSummary
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import Gone
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.github import activities as records
-from crowd_pipelines.integrations.github import reading
+from crowd_pipelines.integrations.github import owners, reading
 from crowd_pipelines.integrations.github.access import App, InstallationKey, Key, KeyRing
 from crowd_pipelines.integrations.github.answers import judge
 from crowd_pipelines.integrations.github.api import HEADERS, LARGEST_ANSWER, REST_HEADERS, GithubApi, graphql_address
 from crowd_pipelines.integrations.github.asking import ask
+from crowd_pipelines.integrations.github.refusals import REFUSALS
 from crowd_pipelines.integrations.github.settings import GithubCredentials, GithubSettings
 from crowd_pipelines.integrations.github.streams import (
     STREAM_TYPES,
@@ -47,6 +49,7 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
     # 5,000 points an hour, which the answers tell, and 2,000 a minute, which they do not: at most ten a query.
     rate_limits: ClassVar[Mapping[str, RateLimit]] = {"default": RateLimit(requests=3, seconds=1, burst=6)}
     max_concurrency = 4
+    refusals = REFUSALS
 
     def connect(self, connector: Connector, credentials: GithubCredentials) -> GithubApi:
         """Return a client that has the tokens pay in turn, or the app's installation."""
@@ -57,6 +60,7 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
                 secrets=(token,),
                 budget=budget,
                 judge=judge,
+                refusals=REFUSALS,
                 body_bytes=LARGEST_ANSWER,
             )
 
@@ -73,7 +77,7 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
 
     def check_credentials(self, api: GithubApi, settings: GithubSettings) -> None:
         """See that every token is accepted, and that everything named is there: a wrong name would look empty."""
-        if api.keys.size > 1:
+        if api.keys.size > 1 or api.keys.rejected:
             api.try_tokens()
         for login in settings.organizations:
             _find(api, "ownerExists", {"login": login})
@@ -89,7 +93,7 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
         """Fetch a page of repositories, the newest of one, or a further page of something."""
         match stream:
             case OwnerStream():
-                return reading.read_owner(stream, run)
+                return owners.read_owner(stream, run)
             case RepositoryStream():
                 return reading.read_repository(stream, run)
             case ListStream():
@@ -98,6 +102,19 @@ class GithubIntegration(Integration[GithubSettings, GithubCredentials, GithubApi
                 return reading.read_child(stream, run)
             case _:
                 raise LookupError(f"GitHub has no stream of kind {stream.kind!r}")
+
+    def place_of(self, stream: Any) -> Place | None:
+        """Return the repository that a stream reads, or the owner whose repositories it lists."""
+        found: Place | None = stream.place
+        return found
+
+    def confirm_place(self, stream: Any, run: Run) -> None:
+        """See with a small query that the repository or the owner still answers."""
+        match stream.place.stream if stream.place else None:
+            case RepositoryStream(owner=owner, name=name):
+                run.api.confirm("repositoryExists", {"owner": owner, "name": name})
+            case OwnerStream(login=login):
+                run.api.confirm("ownerExists", {"login": login})
 
     def postprocess(self, run: Run, summary: RunSummary) -> Patch:
         """Tell what the credentials did not show; only an onboarding, which asks for everything, takes it back."""

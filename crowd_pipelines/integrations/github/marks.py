@@ -1,5 +1,6 @@
 """Watermarks: how far lists that show the newest first have been read."""
 
+import zlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ OVERLAP = timedelta(minutes=2)
 """What is so close to a watermark may have come after it: times are whole seconds, and replicas lag."""
 
 _MOST_STAMPS = 200
+_MOST_ORIGINS = 2_000
 
 
 class Entry(BaseModel):
@@ -64,3 +66,34 @@ class ChildMark(BaseModel):
     def is_behind(self, oldest: datetime) -> bool:
         """Tell whether what comes after this time in the list was read before."""
         return oldest < self.at - OVERLAP
+
+
+class Origins(BaseModel):
+    """The newest issues of a repository: by who began each and when, its id with a hash of its title.
+
+    An issue keeps both where it is transferred to and made a discussion, while GitHub gives it another id, and tells
+    nobody which one it had.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    issues: dict[str, dict[str, str]] = {}
+
+    def with_issues(self, seen: Iterable[tuple[str, str, str]]) -> "Origins":
+        """Return these and others (origin, id, title), the newest of all."""
+        issues = dict(self.issues)
+        for origin, id_, title in seen:
+            issues[origin] = {**issues.get(origin, {}), id_: title_hash(title)}
+        newest = sorted(issues, reverse=True)[:_MOST_ORIGINS]
+        return Origins(issues={origin: dict(sorted(issues[origin].items())) for origin in newest})
+
+    def former(self, origin: str | None, *, now: str, title: str | None = None) -> tuple[str, ...]:
+        """Return the other ids of what began so; with a title, of those that had it."""
+        known = self.issues.get(origin or "", {})
+        wanted = None if title is None else title_hash(title)
+        return tuple(id_ for id_, hashed in known.items() if id_ != now and wanted in (None, hashed))
+
+
+def title_hash(title: str) -> str:
+    """Return what tells titles apart in little space."""
+    return f"{zlib.crc32(title.encode('utf-8', 'replace')):x}"

@@ -159,6 +159,9 @@ class Item(Node):
     changed_files: Spare[int] = None
     author_association: Spare[str] = None
     category: Spare[Category] = None
+    title: Spare[str] = None
+    created_at: Spare[str] = None
+    author: Spare[Somebody] = None
 
 
 class Comment(Written):
@@ -188,22 +191,12 @@ class Assignment(Deed):
     assignee: Somebody = None
 
 
-class Members(Node):
-    """The members of a team."""
-
-    nodes: Spare[tuple[Spare[Somebody], ...]] = None
-
-
 class Team(Node):
     """A team, as far as one may look into it."""
 
     typename: Literal["Team"] = Field(validation_alias="__typename")
-    members: Spare[Members] = None
-
-    @property
-    def people(self) -> tuple[Person, ...]:
-        """Its members that are to be seen."""
-        return tuple(person for person in (self.members.nodes if self.members else None) or () if person)
+    name: Spare[str] = Field(default=None, validation_alias="teamName")
+    slug: Spare[str] = None
 
 
 class ReviewRequest(Deed):
@@ -222,3 +215,28 @@ class Review(Node):
     url: Spare[str] = None
     submitted_at: Spare[Moment] = None
     author: Somebody = None
+
+
+class Dismissal(Node):
+    """A review was dismissed; `review` is as it is since then."""
+
+    review: Spare[dict[str, Any]] = None
+    dismissal_message: Spare[str] = None
+
+
+class Named(Node):
+    """Something of which only the id matters."""
+
+    id: Id
+
+
+class Transfer(Node):
+    """An issue came from another repository, which may be hidden."""
+
+    from_repository: Spare[Named] = None
+
+
+class Conversion(Node):
+    """An issue became a discussion, which may be hidden."""
+
+    discussion: Spare[Named] = None

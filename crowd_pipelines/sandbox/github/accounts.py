@@ -17,6 +17,7 @@ from crowd_pipelines.sandbox.github.fields import (
     time,
 )
 from crowd_pipelines.sandbox.github.model import Account, Team
+from crowd_pipelines.sandbox.github.moods import SAML, Failed
 
 
 def _avatar(account: Account, _: GraphQLResolveInfo, size: int | None = None) -> str:
@@ -40,7 +41,15 @@ def _repositories(account: Account, info: GraphQLResolveInfo, **arguments: Any) 
         owned = [one for one in owned if (one.parent is not None) is arguments["isFork"]]
     if arguments.get("isArchived"):
         owned = []
-    return connections.page(info, owned, arguments, within=account.id, key=repository_order(arguments))
+    hidden = info.context.moods.hidden
+    return connections.page(
+        info,
+        owned,
+        arguments,
+        within=account.id,
+        key=repository_order(arguments),
+        node=lambda one: Failed("FORBIDDEN", SAML) if one.id in hidden else one,
+    )
 
 
 def repository_order(arguments: dict[str, Any]) -> connections.Key:

@@ -11,7 +11,7 @@ from crowd_pipelines.sandbox.github.community import Community
 from crowd_pipelines.sandbox.github.exchange import Exchange
 from crowd_pipelines.sandbox.github.graph import Query, QueryRefused
 from crowd_pipelines.sandbox.github.limits import Pace
-from crowd_pipelines.sandbox.github.moods import Heavy, Moods, Refusal, insufficient
+from crowd_pipelines.sandbox.github.moods import ADDRESSES, Heavy, Moods, Refusal, insufficient
 from crowd_pipelines.sandbox.github.rest import Rest
 from crowd_pipelines.sandbox.github.tokens import Token, Tokens
 from crowd_pipelines.sandbox.limits import FixedWindow
@@ -23,6 +23,10 @@ SECONDARY = (
     "GitHub Support for help, please include the request ID 0000:0000:000000:000000:00000000."
 )
 ABUSE = "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again."
+INSTALLATION = (
+    "API rate limit exceeded for installation ID 9876543. If you reach out to GitHub Support for help, please include "
+    "the request ID 0000:0000:000000:000000:00000000."
+)
 NO_AGENT = (
     "Request forbidden by administrative rules. Please make sure your request has a User-Agent header "
     "(https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required). Check "
@@ -55,6 +59,8 @@ class GitHubApi:
         refusal = self.moods.refusal() or self._too_fast(request)
         if refusal:
             return self._refused(request, refusal)
+        if (status := self.moods.keeps_out()) is not None:
+            return _kept_out(request, status)
         if request.segments[1:] != ("graphql",):
             return self._rest.answer(request)
         if request.method != "POST":
@@ -119,7 +125,10 @@ class GitHubApi:
             return json_response({"errors": [{"type": "INSUFFICIENT_SCOPES", "message": message}]})
         exchange = self._exchange(request, token, query, heavy)
         body = graph.answered(query, exchange)
-        return json_response(body, violation=graph.violation(body))
+        if (ways := exchange.closed_stars) and (found := next(iter(ways))) in ("403", "404"):
+            message = STARS_REFUSED[found]
+            return json_response({"message": message, "documentation_url": DOCS}, status=int(found))
+        return json_response(_without_stars(body, exchange.closed_stars), violation=graph.violation(body))
 
     def _exchange(self, request: Request, token: Token, query: Query, heavy: Heavy | None) -> Exchange:
         return Exchange(
@@ -130,6 +139,27 @@ class GitHubApi:
             rate=token.budget.as_json(cost=query.size.cost, nodes=query.size.nodes),
             most=heavy.above if heavy else None,
         )
+
+
+STARS_REFUSED = {"403": "Resource not accessible by personal access token", "404": "Not Found"}
+
+
+def _kept_out(request: Request, status: int) -> Response:
+    if status == 403 or request.segments[1:] != ("graphql",):
+        return json_response({"message": ADDRESSES, "documentation_url": DOCS}, status=403)
+    asked, _ = _body(request)
+    root = re.search(r"\b(repositoryOwner|repository|node)\(", asked["query"] if asked else "")
+    field = root[1] if root else "repository"
+    error = {"type": "FORBIDDEN", "path": [field], "message": ADDRESSES}
+    return json_response({"data": {field: None}, "errors": [error]})
+
+
+def _without_stars(body: dict[str, Any], ways: set[str]) -> dict[str, Any]:
+    """Where the list is no field that may be null, what it is a field of goes with it."""
+    if ways & {"forbidden", "not_found", "untyped"}:
+        hidden = {field: None for field, value in body["data"].items() if field != "rateLimit" and value is not None}
+        return {**body, "data": {**body["data"], **hidden}}
+    return body
 
 
 def _body(request: Request) -> tuple[dict[str, Any] | None, str | None]:
@@ -158,7 +188,7 @@ def _told(response: Response, label: str, headers: dict[str, str]) -> Response:
 
 
 def _secondary(refusal: Refusal, *, graphql: bool) -> Response:
-    message = ABUSE if refusal.old_wording else SECONDARY
+    message = ABUSE if refusal.old_wording else INSTALLATION if refusal.installation else SECONDARY
     headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
     body: dict[str, Any] = {"message": message, "documentation_url": f"{DOCS}#secondary-rate-limits"}
     if refusal.status == 200 and graphql:

@@ -200,14 +200,13 @@ def _many_labels(book: CaseBook) -> None:
 
 
 def _odd_stars(book: CaseBook) -> None:
-    """A user who starred two repositories in one second, and stars of users who are no more."""
+    """A user who starred two repositories in one second, and the star of a user who is no more."""
     one, other = book.community.repositories[:2]
     at = book.at()
     twice = next(person for person in reversed(book.community.people) if not _has_starred(person, one, other))
     for repository in (one, other):
         book.deeds.star(repository, twice, at)
     book.deeds.star(one, None, at)
-    book.deeds.star(one, None, book.at(), torn=True)
     book.community.cases["starred_two_at_once"] = twice.id
     for repository in (one, other):
         repository.stars.sort(key=lambda star: star.at)

@@ -26,9 +26,12 @@ class Week(changes.Week, Change):
 
 
 class Star(Change):
+    """With `torn`, an entry that is null."""
+
     do: Literal["star"]
     repository: str | None = None
     user: Who = None
+    torn: bool = False
 
 
 class Unstar(Change):
@@ -105,6 +108,30 @@ class Delete(Change):
     node: str | None = None
 
 
+class Dismiss(Change):
+    """A review."""
+
+    do: Literal["dismiss_review"]
+    review: str | None = None
+    actor: Who = None
+
+
+class TransferIssue(Change):
+    """To another repository: with another id, as all that is below it."""
+
+    do: Literal["transfer_issue"]
+    item: str | None = None
+    repository: str
+
+
+class ConvertIssue(Change):
+    """An issue is made a discussion. It `stays` on the list of issues, closed, or is there no more."""
+
+    do: Literal["convert_issue"]
+    item: str | None = None
+    stays: bool = True
+
+
 class RenameUser(Change):
     do: Literal["rename_user"]
     user: int | None = None
@@ -178,6 +205,8 @@ class SecondaryLimit(Order):
     retry_after: int | None = None
     count: Annotated[int, Field(ge=1)] = 1
     old_wording: bool = False
+    installation: bool = False
+    """In the words about an installation's primary limit, although points are left."""
 
 
 class Limit(Order):
@@ -224,6 +253,46 @@ class Forbid(Order):
     saml: bool = False
 
 
+class CloseStars(Order):
+    """Who starred a repository, or any, is not for this token, told in one of the ways in which GitHub does.
+
+    A type or none at the field, with `repository` null or (`partial`) without anything else missing; a status; an empty
+    list beside the count, or (`nothing`) with a count of nothing of its own.
+    """
+
+    do: Literal["close_stars"]
+    repository: str | None = None
+    way: Literal["forbidden", "not_found", "untyped", "partial", "403", "404", "empty", "nothing"] = "forbidden"
+
+
+class AllowAddresses(Order):
+    """From the request after `after` others on, this machine's address is not on an organization's list."""
+
+    do: Literal["allow_addresses"]
+    status: Literal[200, 403] = 200
+    after: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1)] | None = None
+
+
+class HideInLists(Order):
+    """A repository comes as null in its owner's list, and nowhere else."""
+
+    do: Literal["hide_in_lists"]
+    repository: str
+
+
+class Contradict(Order):
+    """A connection (`Repository.issues`) says of itself what does not agree.
+
+    That it goes on, but not where; more than there is; nothing beside its count; its first record as null.
+    """
+
+    do: Literal["contradict"]
+    field: Annotated[str, Field(pattern=r"^\w+\.\w+$")]
+    way: Literal["no_cursor", "short", "empty", "null"]
+    count: Annotated[int, Field(ge=1)] | None = None
+
+
 class Scopes(Order):
     """Fields that need a scope the tokens lack; `partial` queries are answered without them, others not at all."""
 
@@ -238,10 +307,14 @@ class Calm(Order):
     do: Literal["calm"]
 
 
-AnyOrder = Heavy | SecondaryLimit | Limit | Spend | RevokeToken | ExpireTokens | App | Forbid | Scopes | Calm
+AnyOrder = (
+    Heavy | SecondaryLimit | Limit | Spend | RevokeToken | ExpireTokens | App | Forbid | Scopes | CloseStars
+    | AllowAddresses | HideInLists | Contradict | Calm
+)  # fmt: skip
 AnyChange = (
-    Star | Unstar | Fork | Open | Comment | Review | Act | MarkAnswer | Edit | Delete | RenameUser | DeleteUser
-    | RenameRepository | TransferRepository | HideRepository | NewRepository | Feature | Pass | Week
+    Star | Unstar | Fork | Open | Comment | Review | Act | MarkAnswer | Edit | Delete | Dismiss | TransferIssue
+    | ConvertIssue | RenameUser | DeleteUser | RenameRepository | TransferRepository | HideRepository | NewRepository
+    | Feature | Pass | Week
 )  # fmt: skip
 Any_ = Annotated[AnyChange | AnyOrder, Field(discriminator="do")]
 _ANY: TypeAdapter[AnyChange | AnyOrder] = TypeAdapter(Any_)

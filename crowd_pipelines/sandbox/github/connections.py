@@ -5,7 +5,7 @@ import binascii
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import GraphQLResolveInfo
@@ -37,6 +37,11 @@ class Page:
     place: Callable[[Any], str]
     node: Callable[[Any], Any]
     latest: int | None
+    lost: bool = False
+    """Whether it does not tell where it goes on."""
+
+    null: Any = None
+    """An element that comes as null."""
 
 
 def nobody(total: int) -> Page:
@@ -73,7 +78,7 @@ def page(
     end = len(ordered) if before is None else _passed(places, before, falling=falling, inclusive=False)
     start, end = _cut(start, max(start, end), arguments)
     _spend(info.context, arguments)
-    return Page(
+    found = Page(
         elements=ordered[start:end],
         total=len(ordered),
         has_next=end < len(ordered),
@@ -82,6 +87,20 @@ def page(
         node=node,
         latest=max((element.created for element in elements if hasattr(element, "created")), default=None),
     )
+    return _contradicting(found, info.context.moods.contradiction(f"{info.parent_type.name}.{info.field_name}"))
+
+
+def _contradicting(page: Page, way: str | None) -> Page:
+    match way:
+        case "no_cursor":
+            return replace(page, has_next=True, lost=True)
+        case "short":
+            return replace(page, has_next=False, total=page.total + 5)
+        case "empty":
+            return replace(page, elements=(), has_next=False)
+        case "null" if page.elements:
+            return replace(page, null=page.elements[0])
+    return page
 
 
 def _spend(exchange: Exchange, arguments: dict[str, Any]) -> None:
@@ -130,7 +149,7 @@ CONNECTION: dict[str, Callable[[Page], Any]] = {
     "filteredCount": lambda one: one.total,
     "pageCount": lambda one: len(one.elements),
     "pageInfo": lambda one: one,
-    "nodes": lambda one: [one.node(element) for element in one.elements],
+    "nodes": lambda one: [None if element is one.null else one.node(element) for element in one.elements],
     "edges": lambda one: [_edge(one, element) for element in one.elements],
 }
 EDGE: dict[str, Callable[[Edge], Any]] = {
@@ -141,9 +160,10 @@ PAGE_INFO: dict[str, Callable[[Page], Any]] = {
     "hasNextPage": lambda one: one.has_next,
     "hasPreviousPage": lambda one: one.has_previous,
     "startCursor": lambda one: one.place(one.elements[0]) if one.elements else None,
-    "endCursor": lambda one: one.place(one.elements[-1]) if one.elements else None,
+    "endCursor": lambda one: one.place(one.elements[-1]) if one.elements and not one.lost else None,
 }
 
 
 def _edge(one: Page, element: Any) -> Edge | None:
-    return None if getattr(element, "torn", False) else Edge(page=one, element=element)
+    torn = element is one.null or getattr(element, "torn", False)
+    return None if torn else Edge(page=one, element=element)

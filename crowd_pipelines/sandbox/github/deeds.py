@@ -25,7 +25,7 @@ from crowd_pipelines.sandbox.github.model import (
 
 AnyItem = TypeVar("AnyItem", bound=Item)
 Actor = Account | None
-Subject = Account | Team | Label | None
+Subject = Account | Team | Label | Review | Repository | Discussion | None
 
 
 class Deeds:
@@ -37,6 +37,7 @@ class Deeds:
     def star(self, repository: Repository, account: Actor, at: int, *, torn: bool = False) -> Star:
         star = Star(account=account, at=at, id=self._community.new_id(), torn=torn)
         repository.stars.append(star)
+        repository.updated = max(repository.updated, at)
         return star
 
     def fork(self, repository: Repository, owner: Account, at: int) -> Repository:
@@ -146,6 +147,39 @@ class Deeds:
         if not pending:
             self.move(pull, at)
         return review
+
+    def dismiss(self, review: Review, actor: Actor, at: int) -> Event:
+        """The review itself says that it is dismissed, and the timeline that it was."""
+        review.state = "DISMISSED"
+        return self.event(review.item, "ReviewDismissedEvent", actor, at, review)
+
+    def transfer(self, issue: Issue, target: Repository, actor: Actor, at: int) -> Issue:
+        """In the other repository it has another id and number, and so has all that is below it."""
+        moved = self.issue(target, issue.author, issue.created, title=issue.title, body=self._community.body(issue))
+        moved.closed = issue.closed
+        for comment in issue.comments:
+            self.comment(moved, comment.author, comment.created, body=self._community.body(comment))
+        for event in issue.events:
+            self.event(moved, event.typename, event.actor, event.created, event.subject)
+        self.event(moved, "TransferredEvent", actor, at, issue.repository)
+        self.forget(issue)
+        return moved
+
+    def convert(self, issue: Issue, category: Category, actor: Actor, at: int) -> Discussion:
+        """A discussion takes its place: the issue stays, closed, and tells so."""
+        body = self._community.body(issue)
+        made = self.discussion(category, issue.author, issue.created, title=issue.title, body=body)
+        for comment in issue.comments:
+            self.say(made, comment.author, comment.created, body=self._community.body(comment))
+        self.move(made, at)
+        issue.converted, issue.closed = made, at
+        self.event(issue, "ConvertedToDiscussionEvent", actor, at, made)
+        return made
+
+    def forget(self, item: Item) -> None:
+        """It is there no more, and leads nowhere."""
+        del item.repository.items[item.number]
+        self._community.forget(item)
 
     def answer(self, thread: Thread, author: Actor, at: int, *, body: str | None = None) -> ReviewComment:
         """An answer at a line of code is a review of its own, with nothing but that comment in it."""

@@ -1,6 +1,6 @@
 """What one query knows while it is answered: who asks, in what manner, and what it may cost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,8 @@ class Exchange:
     rate: dict[str, Any]
     most: int | None = None
     asked: int = 0
+    closed_stars: set[str] = field(default_factory=set)
+    """The ways in which lists of stars were refused in this answer."""
 
 
 def iso(moment: int | None) -> str | None:

@@ -31,6 +31,9 @@ MODERN = {
     "UnassignedEvent": "UNAE",
     "ReviewRequestedEvent": "RRE",
     "LabeledEvent": "LE",
+    "TransferredEvent": "TRE",
+    "ConvertedToDiscussionEvent": "CTDE",
+    "ReviewDismissedEvent": "RDE",
 }
 _TYPENAMES = {prefix: typename for typename, prefix in MODERN.items()}
 

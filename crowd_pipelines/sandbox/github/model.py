@@ -107,6 +107,8 @@ class Repository:
     categories: list[Category] = field(default_factory=list)
     renames: list[Edit] = field(default_factory=list)
     last_number: int = 0
+    updated: int = 0
+    """When a star was given or taken back last, or its name changed; 0 for never since it was created."""
 
     @property
     def full_name(self) -> str:
@@ -159,6 +161,8 @@ class Item(Post):
 class Issue(Item):
     typename: ClassVar[str] = "Issue"
     path: ClassVar[str] = "issues"
+    converted: "Discussion | None" = None
+    """What it was made: GitHub goes on listing it, closed."""
 
     @property
     def enabled(self) -> bool:
@@ -192,14 +196,17 @@ class Discussion(Item):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Event:
-    """Something done to an item. `subject` is who was assigned or asked, or the label; `actor` None a ghost."""
+    """Something done to an item. `actor` is None for a ghost.
+
+    `subject` is who was assigned or asked, the label, the dismissed review, where an issue came from or what it became.
+    """
 
     typename: str
     id: int
     item: Item
     actor: Account | None
     created: int
-    subject: Account | Team | Label | None = None
+    subject: "Account | Team | Label | Review | Repository | Discussion | None" = None
 
     @property
     def subject_matters(self) -> bool:

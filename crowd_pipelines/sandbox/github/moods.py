@@ -34,6 +34,33 @@ class Refusal:
     retry_after: int | None
     times: int
     old_wording: bool = False
+    installation: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class ClosedStars:
+    """Who starred a repository (its id), or any, is not for this token: told in a `way`."""
+
+    repository: int | None
+    way: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Addresses:
+    """After so many requests, `times` others or (None) all come from an address that is not allowed."""
+
+    status: int
+    after: int
+    times: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Contradiction:
+    """A field that says of itself what does not agree, `times` times or (None) always."""
+
+    field: str
+    way: str
+    times: int | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +83,36 @@ class Moods:
     """The scope that a field would need."""
     partial_scopes: bool = False
     """Whether such a query is answered without those fields, instead of not at all."""
+
+    closed_stars: list[ClosedStars] = field(default_factory=list)
+    addresses: list[Addresses] = field(default_factory=list)
+    hidden: set[int] = field(default_factory=set)
+    """Repositories that come as null in lists."""
+
+    contradictions: list[Contradiction] = field(default_factory=list)
+
+    def stars_of(self, repository: int) -> str | None:
+        """In which way the stars of a repository are closed."""
+        found = (order.way for order in self.closed_stars if order.repository in (None, repository))
+        return next(found, None)
+
+    def keeps_out(self) -> int | None:
+        """The status with which a request is refused for its address; counts it."""
+        for order in self.addresses:
+            if order.after > 0:
+                order.after -= 1
+            elif order.times != 0:
+                order.times = None if order.times is None else order.times - 1
+                return order.status
+        return None
+
+    def contradiction(self, field_: str) -> str | None:
+        """In which way a field contradicts itself; counts it."""
+        for order in self.contradictions:
+            if order.field == field_ and order.times != 0:
+                order.times = None if order.times is None else order.times - 1
+                return order.way
+        return None
 
     def burdened(self, nodes: int) -> Heavy | None:
         """The first order that a query for so many nodes runs into; counts it."""
@@ -84,6 +141,23 @@ class Moods:
     def watching(self) -> bool:
         """Whether any field has to be looked at."""
         return bool(self.forbidden or self.missing_scopes)
+
+
+ADDRESSES = (
+    "Although you appear to have the correct authorization credentials, the `cedar-labs` organization has an IP allow "
+    "list enabled, and your IP address is not permitted to access this resource."
+)
+STARS = "You do not have access to the stargazers of this repository."
+
+
+class Untyped(GraphQLError):
+    """An error to which GitHub gives no type."""
+
+
+def stars_refused(way: str) -> GraphQLError:
+    """The error of a list of stars that is closed."""
+    kind = {"forbidden": "FORBIDDEN", "not_found": "NOT_FOUND", "partial": "FORBIDDEN"}.get(way)
+    return Failed(kind, STARS) if kind else Untyped(STARS)
 
 
 def insufficient(coordinate: str, scope: str) -> str:

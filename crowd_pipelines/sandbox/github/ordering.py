@@ -4,7 +4,15 @@ from typing import Any
 
 from crowd_pipelines.sandbox.github import changes as ch
 from crowd_pipelines.sandbox.github.api import GitHubApi
-from crowd_pipelines.sandbox.github.moods import Forbidden, Heavy, Moods, Refusal
+from crowd_pipelines.sandbox.github.moods import (
+    Addresses,
+    ClosedStars,
+    Contradiction,
+    Forbidden,
+    Heavy,
+    Moods,
+    Refusal,
+)
 from crowd_pipelines.sandbox.github.tokens import Token
 from crowd_pipelines.sandbox.platform import ChangeRefused
 
@@ -30,6 +38,7 @@ class Ordering:
                         retry_after=order.retry_after,
                         times=order.count,
                         old_wording=order.old_wording,
+                        installation=order.installation,
                     )
                 )
             case ch.Limit():
@@ -47,9 +56,23 @@ class Ordering:
                 moods.forbidden.append(self._forbidden(order))
             case ch.Scopes():
                 moods.missing_scopes, moods.partial_scopes = dict(order.fields), order.partial
+            case ch.CloseStars() | ch.AllowAddresses() | ch.HideInLists() | ch.Contradict():
+                self._withhold(order)
             case ch.Calm():
                 self._api.moods = Moods()
         return {}
+
+    def _withhold(self, order: ch.CloseStars | ch.AllowAddresses | ch.HideInLists | ch.Contradict) -> None:
+        moods = self._api.moods
+        match order:
+            case ch.CloseStars():
+                moods.closed_stars.append(ClosedStars(repository=self._named(order.repository), way=order.way))
+            case ch.AllowAddresses():
+                moods.addresses.append(Addresses(status=order.status, after=order.after, times=order.count))
+            case ch.HideInLists():
+                moods.hidden.add(self._named(order.repository) or 0)
+            case ch.Contradict():
+                moods.contradictions.append(Contradiction(field=order.field, way=order.way, times=order.count))
 
     def _limit(self, order: ch.Limit) -> None:
         for budget in self._api.tokens.budgets():
@@ -73,7 +96,11 @@ class Ordering:
         return found
 
     def _forbidden(self, order: ch.Forbid) -> Forbidden:
-        repository = self._api.community.repository(order.repository) if order.repository else None
-        if order.repository and repository is None:
-            raise ChangeRefused(f"there is no repository {order.repository!r}")
-        return Forbidden(field=order.field, repository=repository.id if repository else None, saml=order.saml)
+        return Forbidden(field=order.field, repository=self._named(order.repository), saml=order.saml)
+
+    def _named(self, full_name: str | None) -> int | None:
+        """The id of a repository, None where none is told."""
+        repository = self._api.community.repository(full_name) if full_name else None
+        if full_name and repository is None:
+            raise ChangeRefused(f"there is no repository {full_name!r}")
+        return repository.id if repository else None

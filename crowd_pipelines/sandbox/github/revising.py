@@ -70,8 +70,44 @@ class Revising:
         raise ChangeRefused(f"{type(post).__name__} cannot be deleted")
 
     def _remove_item(self, item: Item) -> None:
-        del item.repository.items[item.number]
-        self._stage.community.forget(item)
+        self._stage.deeds.forget(item)
+
+    def dismiss(self, change: ch.Dismiss) -> Touched:
+        """A review by id, or any by chance."""
+        if change.review is None:
+            pulls = [one for one in self._stage.choice.items() if isinstance(one, PullRequest) and one.reviews]
+            review = self._stage.choice.dice.choice(self._stage.choice.dice.choice(pulls).reviews)
+        else:
+            review = self._stage.choice.node(change.review, Review)
+        self._stage.deeds.dismiss(review, self._stage.somebody(change.actor), self._stage.now)
+        return touched(review)
+
+    def transfer_issue(self, change: ch.TransferIssue) -> Touched:
+        issue, target = self._issue(change.item), self._stage.choice.repository(change.repository)
+        made: list[Item] = []
+        actor, now = self._stage.somebody(None), self._stage.now
+
+        def move() -> None:
+            made.append(self._stage.deeds.transfer(issue, target, actor, now))
+
+        self._stage.lose(issue.repository, "transferred", move, of=issue)
+        return touched(*made)
+
+    def convert_issue(self, change: ch.ConvertIssue) -> Touched:
+        issue = self._issue(change.item)
+        made: list[Item] = []
+        actor, now = self._stage.somebody(None), self._stage.now
+
+        def convert() -> None:
+            made.append(self._stage.deeds.convert(issue, issue.repository.categories[0], actor, now))
+            if not change.stays:
+                self._stage.deeds.forget(issue)
+
+        self._stage.lose(issue.repository, "converted", convert, of=issue)
+        return touched(*made)
+
+    def _issue(self, node_id: str | None) -> Issue:
+        return self._stage.choice.item(node_id, Issue)
 
     def _remove_comment(self, comment: Comment | ReviewComment | DiscussionComment) -> None:
         siblings: list[Comment] | list[ReviewComment] | list[DiscussionComment]
@@ -114,6 +150,7 @@ class Revising:
         for repository in repositories:
 
             def go(repository: Repository = repository) -> None:
+                repository.updated = self._stage.now
                 _leave(repository, account)
                 account.gone = True
 
@@ -138,6 +175,7 @@ class Housekeeping:
         self._check_free(f"{repository.owner.login}/{name}")
         repository.renames.append((self._community.tick, repository.full_name))
         repository.name = name
+        repository.updated = self._stage.now
         return touched(repository, noticeable=False)
 
     def transfer(self, change: ch.TransferRepository) -> Touched:

@@ -19,7 +19,7 @@ from crowd_pipelines.sandbox.github.fields import (
     time,
 )
 from crowd_pipelines.sandbox.github.model import Account, Anything, Item, Repository, Star
-from crowd_pipelines.sandbox.github.moods import NOT_FOR_INTEGRATIONS, Failed
+from crowd_pipelines.sandbox.github.moods import NOT_FOR_INTEGRATIONS, Failed, stars_refused
 
 MOST_IDS = 100
 
@@ -87,7 +87,13 @@ def _nodes(_: None, info: GraphQLResolveInfo, ids: list[str]) -> list[Any]:
     return [_seen(info, wanted) for wanted in ids]
 
 
-def _stargazers(repository: Repository, info: GraphQLResolveInfo, **arguments: Any) -> connections.Page:
+def _stargazers(repository: Repository, info: GraphQLResolveInfo, **arguments: Any) -> connections.Page | None:
+    way = info.context.moods.stars_of(repository.id)
+    if way in ("empty", "nothing"):
+        return connections.nobody(len(repository.stars) if way == "empty" else 0)
+    if way:
+        info.context.closed_stars.add(way)
+        raise stars_refused(way)
     return connections.page(
         info, repository.stars, arguments, within=repository.id, key=_starred, node=lambda star: star.account
     )
@@ -179,7 +185,7 @@ REPOSITORY: Fields = {
     "description": always(None),
     "homepageUrl": always(None),
     "createdAt": time("created"),
-    "updatedAt": _pushed,
+    "updatedAt": of(lambda repository: iso(max(repository.created, repository.updated))),
     "pushedAt": _pushed,
     "visibility": always("PUBLIC"),
     "isPrivate": always(False),

@@ -50,6 +50,10 @@ def _load(path: Path) -> GraphQLSchema:
         case GraphQLObjectType() as edge:
             # GitHub answers null here for accounts that are gone, against its own schema.
             edge.fields["node"].type = get_nullable_type(edge.fields["node"].type)
+    match schema.type_map["Repository"]:
+        case GraphQLObjectType() as repository:
+            # That it fails takes the repository with it, or not: what becomes of the null is decided by the mood.
+            repository.fields["stargazers"].type = get_nullable_type(repository.fields["stargazers"].type)
     return schema
 
 

@@ -275,6 +275,15 @@ EVENTS: dict[str, Fields] = {
         "pullRequest": attribute("item"),
         "requestedReviewer": _subject,
     },
+    "TransferredEvent": {**EVENT, "issue": attribute("item"), "fromRepository": attribute("subject")},
+    "ConvertedToDiscussionEvent": {**EVENT, "discussion": attribute("subject")},
+    "ReviewDismissedEvent": {
+        **PLACED,
+        "pullRequest": attribute("item"),
+        "review": attribute("subject"),
+        "previousReviewState": always("COMMENTED"),
+        "dismissalMessage": always("Out of date."),
+    },
     "LabeledEvent": {
         **EVENT,
         "label": attribute("subject"),

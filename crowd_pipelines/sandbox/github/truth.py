@@ -10,7 +10,8 @@ values that a reader may still hold, because nothing that one reads to find news
 
 All ids are node ids of the new form; attributes have GitHub's spelling. Being assigned or asked for a review is an
 activity of whoever did it, with the other's number in `attributes.objectMember` (null where that is no user); a team's
-review request is one activity for each of its members.
+review request is one activity, whoever belongs to the team. What an issue or a pull request is like is told of the
+activity that began it.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,6 @@ from crowd_pipelines.sandbox.github.model import (
     Remark,
     Repository,
     Review,
-    Team,
     Vanished,
 )
 
@@ -81,6 +81,8 @@ class Told:
                 yield from self.of_item(item)
 
     def of_item(self, item: Item) -> Iterator[Written]:
+        if isinstance(item, Issue) and item.converted:
+            return
         yield from self._post(item, OPENED[item.typename], parent=None, title=item.title)
         match item:
             case Issue() | PullRequest():
@@ -123,18 +125,17 @@ class Told:
         kind = DONE.get((item.typename, event.typename))
         if kind is None or event.doer is None or not event.doer.person:
             return
-        for source_id, subject in _asked(event):
-            yield self._activity(
-                event.doer,
-                kind,
-                source_id,
-                event.created,
-                parent=item,
-                thread=item,
-                url=things.url(item),
-                attributes=_named(subject) if event.subject_matters else None,
-                outdated=_unnamed(subject),
-            )
+        yield self._activity(
+            event.doer,
+            kind,
+            node_id(event),
+            event.created,
+            parent=item,
+            thread=item,
+            url=things.url(item),
+            attributes=_named(event.subject) if event.subject_matters else None,
+            outdated=_unnamed(event.subject),
+        )
 
     def _post(
         self,
@@ -211,12 +212,6 @@ def _outdated(post: Item | Remark, item: Item) -> Record:
     titles = [title for tick, title in post.silent_titles if tick > item.moved] if isinstance(post, Item) else []
     told = {"body": [body if isinstance(post, Review) else text.plain(body) for body in bodies], "title": titles}
     return {field: values for field, values in told.items() if values}
-
-
-def _asked(event: Event) -> list[tuple[str, Subject]]:
-    """Whom an event is about, with the id of what becomes of it; a team is as many as it shows members."""
-    people = [one for one in event.subject.members if one.person] if isinstance(event.subject, Team) else []
-    return [(f"{node_id(event)}:{one.id}", one) for one in people] or [(node_id(event), event.subject)]
 
 
 def _named(subject: Subject) -> Record:

@@ -28,7 +28,7 @@ class Writing:
     def star(self, change: ch.Star) -> Touched:
         repository = self._stage.choice.repository(change.repository)
         account = self._who_has_not_starred(repository, change.user)
-        self._stage.deeds.star(repository, account, self._stage.now)
+        self._stage.deeds.star(repository, account, self._stage.now, torn=change.torn)
         return touched(repository, users=_users(account))
 
     def _who_has_not_starred(self, repository: Repository, who: ch.Who) -> Account | None:
@@ -53,6 +53,7 @@ class Writing:
             raise ChangeRefused("there is no such star")
         repository, star = self._stage.choice.dice.choice(stars)
         self._stage.lose(repository, "unstarred", lambda: repository.stars.remove(star))
+        repository.updated = self._stage.now
         return touched(repository, users=_users(star.account), noticeable=False)
 
     def fork(self, change: ch.Fork) -> Touched:

@@ -23,14 +23,17 @@ KINDS = (
     "pulls",
     "replies",
     "repository",
+    "reviews",
     "stargazers",
     "thread_comments",
     "threads",
     "timeline",
 )
 
-DECIDING = ("__typename", "author", "state", "deletedAt", "members", "timelineItems")
+DECIDING = ("__typename", "author", "state", "deletedAt", "timelineItems", "discussion")
 """Fields that tell whether something is a record of ours: a bot's or a ghost's is none, nor another kind of event."""
+
+UNAUTHORIZED = '{"message": "Bad credentials", "documentation_url": "https://docs.github.com/graphql"}'
 
 ABSENT = {
     "test_an_onboarding_ends_with_every_kind_of_stream_and_what_it_declares": (
@@ -54,6 +57,7 @@ def streams(truth: Truth) -> list[Stream]:
     cases = {
         "comments": truth.cases["long_issue"],
         "timeline": truth.cases["long_pull_request"],
+        "reviews": truth.cases["many_threads"],
         "threads": truth.cases["many_threads"],
         "thread_comments": truth.cases["long_thread"],
         "discussion_comments": truth.cases["long_discussion"],

@@ -18,15 +18,25 @@ from crowd_pipelines.http import LocalPacer
 from crowd_pipelines.integrations.github.api import GithubApi
 from crowd_pipelines.integrations.github.integration import GithubIntegration
 from crowd_pipelines.integrations.github.settings import GithubSettings
-from crowd_pipelines.integrations.github.streams import RepositoryStream
+from crowd_pipelines.integrations.github.streams import RepositoryStream, StargazersStream
 from crowd_pipelines.model.records import Activity, Member
-from crowd_pipelines.model.streams import Json, Operation, Stream, StreamResult, UpsertActivities, UpsertMembers
+from crowd_pipelines.model.streams import (
+    Json,
+    Operation,
+    ShowActivities,
+    Stream,
+    StreamResult,
+    UpsertActivities,
+    UpsertMembers,
+)
 from crowd_pipelines_tests.http.scripted_server import Behaviour, ScriptedServer, answer, scripted_server
 
 PAYLOADS = Path(__file__).parent / "payloads"
 GRAPHQL = "/graphql"
 TOKEN = "ghp_aTokenThatOpensNothing00000001"
 REPOSITORY = RepositoryStream(owner="octo", name="app")
+STARS = StargazersStream(repository="R_1", name="octo/app")
+UPDATED = "2024-01-01T00:00:00Z"
 PLACE = {"id": "R_1", "url": "https://github.com/octo/app", "nameWithOwner": "octo/app"}
 
 
@@ -35,12 +45,26 @@ def payload(name: str) -> Any:
 
 
 def of_repository(**connections: Any) -> dict[str, Any]:
-    """The answer to the query of a repository, or of a further page of one of its lists."""
-    return {"data": {"repository": {**PLACE, **connections}, "rateLimit": budget()}}
+    """The answer to the query of a repository; the lists that are not told are empty."""
+    empty = {"forks": page(), "issues": page(), "pullRequests": page(), "discussions": page()}
+    about = {**PLACE, "stargazerCount": 0, "updatedAt": UPDATED}
+    return {"data": {"repository": {**about, **empty, **connections}, "rateLimit": budget()}}
 
 
 def budget(remaining: int = 4000) -> dict[str, Any]:
     return {"cost": 1, "remaining": remaining, "resetAt": "2026-11-24T12:00:00Z"}
+
+
+def of_stars(*edges: Any, count: int | None = None, **details: Any) -> dict[str, Any]:
+    """The answer to the query of a page of stars."""
+    listed = {**page(*edges, **details)}
+    listed["edges"] = listed.pop("nodes")
+    count = listed["totalCount"] if count is None else count
+    return {"data": {"node": {**PLACE, "stargazerCount": count, "updatedAt": UPDATED, "stargazers": listed}}}
+
+
+def star(number: int, at: str = "2024-01-01T00:00:00Z") -> dict[str, Any]:
+    return {"starredAt": at, "node": user(number)}
 
 
 def page(*nodes: Any, more: str | None = None, total: int | None = None) -> dict[str, Any]:
@@ -89,7 +113,11 @@ def members(result: StreamResult) -> list[Member]:
 
 
 def others(result: StreamResult) -> list[Operation]:
-    return [o for o in result.operations if not isinstance(o, UpsertActivities | UpsertMembers)]
+    return [o for o in result.operations if not isinstance(o, UpsertActivities | UpsertMembers | ShowActivities)]
+
+
+def shown(result: StreamResult) -> list[str]:
+    return [a.source_id for o in result.operations if isinstance(o, ShowActivities) for a in o.activities]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +127,7 @@ class Hub:
     server: ScriptedServer
     api: GithubApi
     known: dict[str, Json] = field(default_factory=dict)
+    owed: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def read(self, stream: Stream, *bodies: Any, onboarding: bool = False) -> StreamResult:
         """What comes of the stream when these are the answers, one after the other."""
@@ -119,6 +148,7 @@ class Hub:
             settings=GithubSettings(repositories=("octo/app",)),
             api=self.api,
             read_watermarks=self._known,
+            read_owed=lambda places: {place: self.owed[place] for place in places if place in self.owed},
         )
 
     def asked(self) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
 from crowd_pipelines.framework.integration import RunSummary
-from crowd_pipelines.http.errors import CredentialsRejected, Gone, RateLimited, UnexpectedPayload
+from crowd_pipelines.http.errors import CredentialsRejected, Gone, RateLimited, Refused, UnexpectedPayload
+from crowd_pipelines.integrations.github import access
 from crowd_pipelines.integrations.github.access import RENEWED_BEFORE
 from crowd_pipelines.integrations.github.api import GithubApi, graphql_address
 from crowd_pipelines.integrations.github.integration import GithubIntegration
@@ -126,8 +127,40 @@ def test_connecting_tries_every_token_and_every_name(hub: Hub) -> None:
     with pytest.raises(Gone, match="octo is gone or not visible to these credentials; check the settings"):
         integration.check_credentials(github, settings)
     hub.server.plays(GRAPHQL, by_token({ONE: good, TWO: rejected()}))
-    with pytest.raises(CredentialsRejected, match="list: 2"):
+    with pytest.raises(Gone, match="list: 2"):
         integration.check_credentials(api(hub.server, {"tokens": [ONE, TWO]}), settings)
+    hub.server.plays(GRAPHQL, rejected())
+    with pytest.raises(CredentialsRejected, match="list: 1, 2"):
+        integration.check_credentials(api(hub.server, {"tokens": [ONE, TWO]}), settings)
+
+
+def test_a_token_that_was_refused_once_is_asked_with_again_after_a_while(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.server.plays(GRAPHQL, rejected(), answer(payload=of_repository()))
+    with pytest.raises(CredentialsRejected):
+        ask(hub.api)
+    with pytest.raises(CredentialsRejected):
+        ask(hub.api)
+    assert len(hub.server.seen) == 1
+    monkeypatch.setattr(access, "utc_now", lambda: datetime.now(UTC) + timedelta(seconds=61))
+    ask(hub.api)
+    assert hub.api.keys.rejected == []
+
+
+def test_the_cheap_call_asks_with_a_token_that_was_refused(hub: Hub) -> None:
+    good = answer(payload={"data": {"repository": {"id": "R"}, "rateLimit": {}}})
+    hub.server.plays(GRAPHQL, rejected(), good)
+    with pytest.raises(CredentialsRejected):
+        ask(hub.api)
+    GithubIntegration().check_credentials(hub.api, GithubSettings(repositories=("octo/app",)))
+    assert hub.api.keys.rejected == []
+
+
+def test_tokens_are_tried_with_a_query_for_their_budget_alone(hub: Hub) -> None:
+    hub.server.plays(GRAPHQL, answer(payload={"data": {"rateLimit": {"cost": 1}}}))
+    hub.api.try_tokens()
+    assert hub.api.keys.rejected == []
 
 
 def test_requests_carry_what_github_wants(hub: Hub) -> None:
@@ -222,13 +255,30 @@ def test_threads_renew_a_token_one_at_a_time(hub: Hub, app: GithubApi) -> None:
     assert len(asked_with(hub.server)) == 4
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_an_app_that_is_not_let_in_costs_one_request(hub: Hub, app: GithubApi, status: int) -> None:
-    hub.server.plays(GRANT, answer(status, {"message": "This installation has been suspended"}))
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "A JSON web token could not be decoded"),
+        (403, "This installation has been suspended"),
+        (404, "Not Found"),
+        (404, "Integration not found"),
+    ],
+)
+def test_an_app_that_is_not_let_in_costs_one_request(hub: Hub, app: GithubApi, status: int, message: str) -> None:
+    hub.server.plays(GRANT, answer(status, {"message": message}))
     with pytest.raises(CredentialsRejected, match="still installed and not suspended") as refused:
         ask(app)
     assert len(hub.server.seen) == 1
     assert "PRIVATE KEY" not in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_of_something_in_front_of_github_says_nothing_of_the_app(
+    hub: Hub, app: GithubApi, status: int
+) -> None:
+    hub.server.plays(GRANT, answer(status, body=b"<html>Access denied</html>", content_type="text/html"))
+    with pytest.raises(Refused):
+        ask(app)
 
 
 def test_a_grant_without_a_token_shows_nothing_of_it(hub: Hub, app: GithubApi) -> None:

@@ -20,7 +20,7 @@ from crowd_pipelines.integrations.github.streams import (
     ThreadsStream,
     TimelineStream,
 )
-from crowd_pipelines.model.streams import StreamResult
+from crowd_pipelines.model.streams import Stream, StreamResult
 from crowd_pipelines_tests.integrations.github.hub import (
     PLACE,
     REPOSITORY,
@@ -45,6 +45,10 @@ def at(seconds: int) -> str:
 
 def entry(name: str, seconds: int = 0, stamp: str = "") -> Entry:
     return Entry(id=name, at=NOON + timedelta(seconds=seconds), stamp=stamp)
+
+
+def keys(*streams: Stream | None) -> set[str]:
+    return {stream.key for stream in streams if stream}
 
 
 def seen(result: StreamResult) -> list[str]:
@@ -165,9 +169,9 @@ def below(*comments: Any, more: str | None = None) -> dict[str, Any]:
 
 def test_further_comments_are_read_once_and_later_down_to_what_is_known(hub: Hub) -> None:
     [stream] = hub.read(REPOSITORY, long_issue(comment("IC_9", at(900))), onboarding=True).new_streams
-    assert stream == CommentsStream(
-        id="I_1", about="octo/app/issues/1", after="k1", newest=NOON + timedelta(seconds=900)
-    )
+    assert isinstance(stream, CommentsStream)
+    assert (stream.id, stream.about, stream.after) == ("I_1", "octo/app/issues/1", "k1")
+    assert (stream.repository, stream.newest) == ("octo/app", NOON + timedelta(seconds=900))
     result = hub.read(stream, below(comment("IC_8", at(800)), more="k2"), onboarding=True)
     assert isinstance(result.next_page, CommentsStream)
     assert "comments:I_1" not in hub.known
@@ -224,19 +228,19 @@ def test_threads_and_their_comments_go_on_by_their_own_ids(hub: Hub) -> None:
     pull = issue(1, at(0), id="PR_1", reviewThreads=page(thread, more="r1"))
     result = hub.read(REPOSITORY, of_repository(pullRequests=page(pull)))
     about = "octo/app/issues/1"
-    assert set(result.new_streams) == {
+    assert keys(*result.new_streams) == keys(
         ThreadCommentsStream(id="PRRT_1", about=about, after="t1"),
         ThreadsStream(id="PR_1", about=about, after="r1"),
-    }
+    )
     item = {"id": "PR_1", "url": "https://github.com/octo/app/issues/1", "repository": PLACE}
     answer = {"data": {"node": {"__typename": "PullRequestReviewThread", "pullRequest": item,
                                 "comments": page(comment("PRRC_2"), more="t2")}}}  # fmt: skip
     result = hub.read(ThreadCommentsStream(id="PRRT_1", about=about, after="t1"), answer)
     assert [(a.source_parent_id, a.thread) for a in activities(result)] == [("PR_1", "PR_1")]
-    assert result.next_page == ThreadCommentsStream(id="PRRT_1", about=about, after="t2")
+    assert keys(result.next_page) == keys(ThreadCommentsStream(id="PRRT_1", about=about, after="t2"))
     answer = {"data": {"node": {"__typename": "PullRequest", **item, "reviewThreads": page(thread, more="r2")}}}
     result = hub.read(ThreadsStream(id="PR_1", about=about, after="r1"), answer)
-    assert result.next_page == ThreadsStream(id="PR_1", about=about, after="r2")
+    assert keys(result.next_page) == keys(ThreadsStream(id="PR_1", about=about, after="r2"))
     assert [stream.kind for stream in result.new_streams] == ["thread_comments"]
 
 
@@ -245,10 +249,10 @@ def test_comments_on_discussions_and_replies_go_on_by_their_own_ids(hub: Hub) ->
     discussion = {"id": "D_1", "createdAt": at(0), "updatedAt": at(0), "url": "https://github.com/octo/app/d/1",
                   "author": user(1), "comments": page(said, more="d1")}  # fmt: skip
     result = hub.read(REPOSITORY, of_repository(discussions=page(discussion)))
-    assert set(result.new_streams) == {
+    assert keys(*result.new_streams) == keys(
         RepliesStream(id="DC_1", about="octo/app/d/1", after="a1"),
         DiscussionCommentsStream(id="D_1", about="octo/app/d/1", after="d1"),
-    }
+    )
     place = {"id": "D_1", "url": "https://github.com/octo/app/d/1", "repository": PLACE}
     answer = {"data": {"node": {"__typename": "DiscussionComment", "id": "DC_1", "discussion": place,
                                 "replies": page(comment("DC_3"), more="a2")}}}  # fmt: skip
@@ -262,8 +266,8 @@ OWNER = OwnerStream(login="octo")
 
 
 def heads(**connections: Any) -> dict[str, Any]:
-    empty = {"stargazers": {"totalCount": 0, "edges": []}, "forks": page(), "issues": page(), "pullRequests": page()}
-    return {**PLACE, **empty, "discussions": page(), **connections}
+    empty = {"stargazerCount": 0, "forks": page(), "issues": page(), "pullRequests": page(), "discussions": page()}
+    return {**PLACE, **empty, **connections}
 
 
 def of_owner(*repositories: Any, more: str | None = None) -> dict[str, Any]:
@@ -273,10 +277,10 @@ def of_owner(*repositories: Any, more: str | None = None) -> dict[str, Any]:
 def test_an_onboarding_reads_every_repository_of_an_owner(hub: Hub) -> None:
     other = {**PLACE, "id": "R_2", "nameWithOwner": "octo/other"}
     named = heads()
-    result = hub.read(OWNER, of_owner(named, other, None, more="c1"), onboarding=True)
+    result = hub.read(OWNER, of_owner(named, other, more="c1"), onboarding=True)
     # octo/app is named in the settings and read on its own.
     assert result.new_streams == (RepositoryStream(owner="octo", name="other"),)
-    assert result.next_page == OwnerStream(login="octo", after="c1")
+    assert keys(result.next_page) == keys(OwnerStream(login="octo", after="c1"))
 
 
 def head(**connections: Any) -> dict[str, Any]:
@@ -291,16 +295,17 @@ def test_a_check_reads_the_repositories_in_which_something_happened(hub: Hub) ->
         {"issues": page(issue(2, at(500)))},
         {"issues": page(issue(1, at(0), state="CLOSED"))},
         {"issues": page(first), "discussions": page(issue(3, at(-900000)))},
-        {"issues": page(first), "stargazers": {"edges": [{"starredAt": at(0), "node": user(1)}]}},
         {"issues": page(first), "forks": page({"id": "F", "createdAt": at(0)})},
         {"issues": page(first), "pullRequests": None},
     ):
         assert [stream.kind for stream in hub.read(OWNER, of_owner(head(**news))).new_streams] == ["repository"], news
+    stars = hub.read(OWNER, of_owner(head(issues=page(first), stargazerCount=3))).new_streams
+    assert [stream.kind for stream in stars] == ["stargazers"]
 
 
 def test_what_the_credentials_may_not_see_is_no_news(hub: Hub) -> None:
     hub.read(REPOSITORY, of_repository(), onboarding=True)
-    hub.known["repository:octo/other"] = {"without": ["discussions"]}
+    hub.owed["repository:octo/other"] = frozenset({"discussions"})
     assert hub.read(OWNER, of_owner(head(discussions=None))).new_streams == ()
 
 
@@ -320,7 +325,7 @@ NAMES = ("hasNextPage", "hasPreviousPage", "endCursor", "startCursor")
 def test_a_list_leads_on_or_ends_or_neither_can_be_told(info: Any, nodes: Any) -> None:
     told = Page.of({"pageInfo": info, "nodes": nodes})
     assert told.more is None or (isinstance(told.more, str) and told.more)
-    # What is taken for complete lets go of everything that it does not show.
-    assert not told.complete or (told.more is None and told.listed and isinstance(info, dict))
+    # What is taken for the end lets go of everything that it does not show.
+    assert not told.told().ends or (told.more is None and isinstance(info, dict))
     assert told.listed is isinstance(nodes, list)
     assert list(told.nodes) == (nodes if isinstance(nodes, list) else [])
