@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crowd_pipelines.apis.x.verdicts import InvalidParameters
+from crowd_pipelines.apis.x.refusals import InvalidParameters
 from crowd_pipelines.http import CredentialsRejected, Retryable, UnexpectedPayload
 from crowd_pipelines_tests.http.scripted_server import Behaviour, answer
 from crowd_pipelines_tests.integrations.twitter.scripted import (
