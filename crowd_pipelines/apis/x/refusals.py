@@ -156,7 +156,7 @@ _LIMITS = (
     Refusal(
         code="88",
         outcome=Outcome.RATE_LIMITED,
-        statuses=(403, 429),
+        statuses=(429,),
         reason="X allows so many requests in 15 minutes; the rest waits until the window ends.",
         source=_CODES,
         body=_numbered(88, "Rate limit exceeded"),
