@@ -48,13 +48,11 @@ PAGES = Path(__file__).parents[3] / "docs/how-to"
 def raised(row: Refusal, status: int) -> tuple[ProviderError, int]:
     """What comes of an answer, and how often it was asked for."""
     of_token = isinstance(row.body, dict) and "error_description" in row.body
-    with scripted_x() as x, pytest.raises(ProviderError) as error:
-        if of_token:
-            x.plays("token", answer(status, row.body))
-            x.read(MENTIONS, problem(401))
-        else:
-            x.plays("token", answer(200, {"access_token": "made-up-second"}))
-            x.read(MENTIONS, answer(status, row.body))
+    with scripted_x() as x:
+        refused = answer(status, row.body)
+        x.plays("token", refused if of_token else answer(200, {"access_token": "made-up-second"}))
+        with pytest.raises(ProviderError) as error:
+            x.read(MENTIONS, problem(401) if of_token else refused)
     path = "/2/oauth2/token" if of_token else "/mentions"
     return error.value, len([seen for seen in x.server.seen if path in seen.path])
 
