@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from crowd_pipelines.apis.x.api import LARGEST_PAGE_OF_USERS
 from crowd_pipelines.apis.x.payloads import User, posted_at
@@ -16,6 +16,8 @@ from crowd_pipelines.model.streams import Stream
 
 FIRST_LOOK = 10
 """Followers that a check asks for first. X bills each account once a day, and most checks find a few new ones."""
+
+_FORMER_LOOK = 100
 
 GROWTH = 5
 """Each further page of a look is so much larger: it ends soon where there is little news, and takes few pages else."""
@@ -67,6 +69,14 @@ class FollowersStream(Stream):
     progress: ListProgress = ListProgress()
     first_pages: int = 0
     fresh: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_version_before(cls, stored: Any) -> Any:
+        """Read a look that was queued before looks had a name: as a whole list it would cost much more."""
+        if isinstance(stored, dict) and stored.get("size") == _FORMER_LOOK and "look" not in stored:
+            return {**stored, "look": True}
+        return stored
 
     @property
     def label(self) -> str:

@@ -161,7 +161,7 @@ class UsageCap(Change):
 
     do: Literal["usage_cap"]
     reached: bool = True
-    what: Literal["posts", "credits", "spending"] = "posts"
+    spent: Literal["posts", "credits", "spending"] = "posts"
 
 
 class Forbid(Change):

@@ -90,7 +90,7 @@ class Happenings:
             case ch.Limit():
                 self._api.windows.limit(change.endpoint, requests=change.requests, seconds=change.seconds)
             case ch.UsageCap():
-                self._api.capped = change.what if change.reached else None
+                self._api.capped = change.spent if change.reached else None
             case ch.Forbid():
                 self._api.forbidden[change.endpoint] = change.reason
             case ch.Allow():

@@ -19,7 +19,7 @@ from crowd_pipelines.http import LocalPacer
 from crowd_pipelines.integrations.twitter.integration import TwitterIntegration, TwitterSettings
 from crowd_pipelines.integrations.twitter.streams import FollowersStream, HashtagStream, MentionsStream
 from crowd_pipelines.model.records import Activity
-from crowd_pipelines.model.streams import Json, Stream, StreamResult, UpsertActivities
+from crowd_pipelines.model.streams import Json, StreamResult, UpsertActivities
 from crowd_pipelines_tests.http.scripted_server import Behaviour, ScriptedServer, answer, scripted_server
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -76,7 +76,7 @@ class ScriptedX:
 
     def read(
         self,
-        stream: Stream,
+        stream: Any,
         *answers: Any,
         onboarding: bool = False,
         hashtags: Sequence[str] = ("gates",),

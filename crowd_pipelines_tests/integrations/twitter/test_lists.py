@@ -342,6 +342,12 @@ def test_a_list_of_the_version_before_is_counted_from_now_on(scripted: ScriptedX
     assert (result.watermarks[MARK]["count"], result.new_streams) == (45, ())
 
 
+def test_a_look_that_the_version_before_queued_does_not_become_a_whole_list() -> None:
+    load = TwitterIntegration().load_stream
+    assert load("followers", {"user_id": "1", "size": 100, "page": 1, "token": None}).parameters["look"]
+    assert not load("followers", {"user_id": "1", "size": 1000, "page": 7, "token": "T"}).parameters["look"]
+
+
 def test_nobody_on_a_list_that_had_somebody_is_asked_for_again(scripted: ScriptedX) -> None:
     onboarded(scripted, 3, 2, 1)
     nobody = {"meta": {"result_count": 0}}

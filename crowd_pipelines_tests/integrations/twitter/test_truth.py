@@ -35,7 +35,7 @@ def a_day_later(x: Connected) -> None:
         for name in ("whole_at", "counted_at"):
             conn.exec_driver_sql(
                 f"UPDATE watermarks SET value = jsonb_set(value, '{{{name}}}', to_jsonb((value->>'{name}')::timestamptz"
-                f" - interval '2 days')) WHERE subject LIKE 'followers:%' AND value->>'{name}' IS NOT NULL"
+                f" - interval '2 days')) WHERE starts_with(subject, 'followers:') AND value->>'{name}' IS NOT NULL"
             )
 
 
@@ -80,6 +80,26 @@ def test_a_list_that_is_refused_is_owed_and_read_when_it_is_shown(
     assert_true(x, x.truth())
 
 
+@pytest.mark.parametrize("path", ["/followers", "/mentions", "crowdsandbox"])
+def test_what_is_owed_goes_on_where_it_stopped(paged: Connected, path: str) -> None:
+    body = '{"type": "https://api.x.com/2/problems/client-forbidden", "title": "Client Forbidden"}'
+    paged.fault("replace", path=path, status=403, body=body, after=1, times=1)
+    assert paged.onboard().state is RunState.PROCESSED
+    assert [debt["permission"] for debt in owed(paged)] == ["plan"]
+    a_day_later(paged)
+    assert paged.check().state is RunState.PROCESSED
+    assert owed(paged) == []
+    assert_true(paged, paged.truth())
+    pages = [
+        tuple(sorted(entry["query"].items()))
+        for entry in paged.sandbox.requests("twitter")
+        if entry["status"] == 200 and entry["path"].endswith(("/followers", "/mentions", "/recent"))
+    ]
+    # Nothing was shown twice, whichever list it was.
+    shown = [query for query in pages if dict(query).get("max_results") != "10"]
+    assert len(shown) == len(set(shown))
+
+
 def test_an_account_that_is_not_there_is_told(x: Connected) -> None:
     with x.engine.begin() as conn:
         conn.exec_driver_sql("""UPDATE integrations SET settings = '{"user_id": "404", "hashtags": []}'""")
@@ -101,9 +121,9 @@ def test_a_refusal_that_is_not_x_s_is_nothing_but_late(x: Connected, path: str, 
     assert live(x).keys() == told(x.truth()).keys()
 
 
-@pytest.mark.parametrize("what", ["posts", "credits", "spending"])
-def test_what_may_be_spent_is_waited_for(x: Connected, what: str) -> None:
-    x.change("usage_cap", what=what)
+@pytest.mark.parametrize("spent", ["posts", "credits", "spending"])
+def test_what_may_be_spent_is_waited_for(x: Connected, spent: str) -> None:
+    x.change("usage_cap", spent=spent)
     run = x.onboard()
     assert run.state is RunState.DELAYED
     assert len(asked(x)) == 1
