@@ -272,7 +272,7 @@ def test_page_tokens_that_end_meanwhile_lose_nothing(paged: Connected, path: str
     assert to_its_end(paged, run).state is RunState.PROCESSED
     assert_true(paged, paged.truth())
     posts = [entry for entry in paged.sandbox.requests("twitter") if "until_id" in entry["query"]]
-    assert bool(posts) == (path != "/followers")
+    assert posts or path == "/followers"
     paged.check()
     assert_true(paged, paged.truth())
 
