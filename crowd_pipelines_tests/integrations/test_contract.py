@@ -32,6 +32,7 @@ from crowd_pipelines.http import (
     Retryable,
     UnexpectedPayload,
 )
+from crowd_pipelines.http.errors import Refused
 from crowd_pipelines.integrations import registry
 from crowd_pipelines.model.records import Activity, KnownMember, Member
 from crowd_pipelines.model.streams import Json, Stream, StreamResult, UpdateMembers, UpsertActivities, UpsertMembers
@@ -369,7 +370,7 @@ def test_an_answer_of_another_shape_is_evidence_and_never_a_record(reader: Reade
     reader.sandbox.fault(reader.integration.platform, "replace", body=body)
     try:
         result = reader.process(stream)
-    except UnexpectedPayload:
+    except (UnexpectedPayload, Refused):
         return
     assert result.rejected
     assert activities_of({stream: result}) == []

@@ -160,7 +160,7 @@ class XApi:
 def _body(response: Response) -> dict[str, Any]:
     body = response.json
     if not isinstance(body, dict) or not body.keys() & {"data", "errors", "meta"}:
-        raise UnexpectedPayload("X answered something else than an envelope with data", evidence=str(body))
+        raise Refused("Something else came than X's envelope, as a proxy may send it. It will be tried again.")
     if not isinstance(body.get("data"), list | None):
         raise UnexpectedPayload("X answered with data that are no list", evidence=str(body))
     return body

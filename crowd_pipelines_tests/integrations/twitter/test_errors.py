@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crowd_pipelines.apis.x.refusals import InvalidParameters
-from crowd_pipelines.http import CredentialsRejected, Gone, Retryable, UnexpectedPayload
+from crowd_pipelines.http import CredentialsRejected, Gone, Refused, Retryable, UnexpectedPayload
 from crowd_pipelines_tests.http.scripted_server import answer
 from crowd_pipelines_tests.integrations.twitter.scripted import (
     FOLLOWERS,
@@ -71,10 +71,15 @@ def test_any_other_bad_request_is_evidence(scripted: ScriptedX) -> None:
     assert len(scripted.server.seen) == 1
 
 
-@pytest.mark.parametrize("body", [{}, {"data": {"id": "1"}}, {"hello": []}, [], None, "text"])
-def test_an_answer_that_is_no_envelope_is_evidence(scripted: ScriptedX, body: Any) -> None:
-    with pytest.raises(UnexpectedPayload):
+@pytest.mark.parametrize("body", [{}, {"hello": []}, [], None, "text"])
+def test_an_answer_that_is_not_x_s_envelope_comes_due_again(scripted: ScriptedX, body: Any) -> None:
+    with pytest.raises(Refused):
         scripted.read(MENTIONS, answer(200, body))
+
+
+def test_an_envelope_with_another_shape_of_data_is_evidence(scripted: ScriptedX) -> None:
+    with pytest.raises(UnexpectedPayload):
+        scripted.read(MENTIONS, answer(200, {"data": {"id": "1"}}))
 
 
 @pytest.mark.parametrize("more", [{}, {"data": None}, {"data": []}, {"data": None, "includes": None, "errors": None}])
