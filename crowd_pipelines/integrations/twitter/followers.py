@@ -73,25 +73,29 @@ def read(stream: FollowersStream, run: Run) -> StreamResult:
 
 def _whole(stream: FollowersStream, run: Run) -> StreamResult:
     if stream.page == 1 and not stream.again:
-        stream = stream.model_copy(update={"total": run.api.followers_count(stream.user_id)})
+        counted = {"total": run.api.followers_count(stream.user_id), "started_at": run.started_at}
+        stream, is_over = stream.model_copy(update=counted), False
+    else:
+        is_over = _is_over(stream, run)
     stream, shown = _shown(stream, run)
     follows = UpsertActivities(activities=tuple(_follows(shown.users, stream, run)))
-    if flaw := shown.page.flaw:
-        return shown.result(operations=(follows,), incomplete=flaw)
-    if stream.page > 1 and not run.read_watermarks([stream.begun]).get(stream.begun):
-        # The list was read to its end since, and this page is asked for once more.
-        return shown.result(operations=(follows,))
+    if shown.page.flaw or is_over:
+        return shown.result(operations=(follows,), incomplete=shown.page.flaw)
     progress = stream.progress.with_page(shown.listed())
     if shown.page.next_token:
         return _further(stream, shown, follows, progress)
     return _end(stream, run, shown, follows, progress)
 
 
+def _is_over(stream: FollowersStream, run: Run) -> bool:
+    """Tell whether the list was read to its end or begun again since: then a page that is owed is read alone."""
+    begun = run.read_watermarks([stream.begun]).get(stream.begun)
+    return not begun or FollowersMark.model_validate(begun).whole_at != stream.started_at
+
+
 def _further(stream: FollowersStream, shown: Shown, follows: UpsertActivities, progress: ListProgress) -> StreamResult:
     """Return a page that is not the last: its ids wait for that one."""
-    watermarks: dict[str, Json] = {stream.listed(): {"ids": list(shown.ids)}}
-    if stream.page == 1 and not stream.again:
-        watermarks[stream.begun] = FollowersMark().behind(shown.users).model_dump(mode="json")
+    watermarks: dict[str, Json] = {stream.listed(): {"ids": list(shown.ids)}, **_beginning(stream, shown)}
     return shown.result(
         operations=(follows,),
         next_page=stream.next(shown.page.next_token or "", progress=progress),
@@ -106,7 +110,9 @@ def _end(
     """Return the last page, by which it shows who has left, if the list can be relied on."""
     before = run.read_watermarks(list(_names(stream)))
     everybody = frozenset([*_ids_in(before), *filter(None, shown.ids)])
-    remembered = progress.whole and len(before) == len(list(_names(stream)))
+    # What was begun by another integration run does not know who has come since.
+    in_one_go = stream.started_at == run.started_at
+    remembered = in_one_go and progress.whole and len(before) == len(list(_names(stream)))
     total = stream.total
     if total is not None and max(len(everybody), progress.records) < _fewest(total):
         told = f"X lists {len(everybody)} followers, and counts {total}"
@@ -149,7 +155,8 @@ def _mark_of(stream: FollowersStream, run: Run, shown: Shown) -> Mapping[str, Js
 def _beginning(stream: FollowersStream, shown: Shown) -> Mapping[str, Json]:
     """Return what the first page shows, where this is the first one."""
     first = stream.page == 1 and not stream.again
-    return {stream.begun: FollowersMark().behind(shown.users).model_dump(mode="json")} if first else {}
+    mark = FollowersMark(whole_at=stream.started_at).behind(shown.users)
+    return {stream.begun: mark.model_dump(mode="json")} if first else {}
 
 
 def _fewest(total: int) -> int:

@@ -51,12 +51,13 @@ class FollowersStream(Stream):
     """A page of an account's followers, the newest first.
 
     A `look` is for the newest ones only; else the whole list is read, and `again` once more where some seemed to be
-    missing. `turn` counts how often the list was begun anew since a page token had ended. Of the whole list, `total` is
-    X's own count, `progress` tells how much of it can be relied on, `first_pages` how many the first reading had; of a
-    look, `fresh` counts who was not known.
+    missing. `turn` counts how often the list was begun anew since a page token had ended. Of the whole list,
+    `started_at` is when the integration run began in which its reading did, `total` is X's own count, `progress` tells
+    how much of it can be relied on, `first_pages` how many the first reading had; of a look, `fresh` counts who was not
+    known.
     """
 
-    carried = frozenset({"page", "total", "progress", "first_pages", "fresh"})
+    carried = frozenset({"page", "started_at", "total", "progress", "first_pages", "fresh"})
     kind: Literal["followers"] = "followers"
     user_id: str
     size: int = LARGEST_PAGE_OF_USERS
@@ -65,6 +66,7 @@ class FollowersStream(Stream):
     look: bool = False
     again: bool = False
     turn: int = 0
+    started_at: AwareDatetime | None = None
     total: int | None = None
     progress: ListProgress = ListProgress()
     first_pages: int = 0

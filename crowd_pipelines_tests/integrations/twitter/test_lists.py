@@ -281,6 +281,27 @@ def test_a_page_of_a_list_that_was_read_since_is_read_alone(scripted: ScriptedX)
     assert scripted.known == before
 
 
+def test_a_list_that_another_run_began_retracts_nobody_who_came_since(scripted: ScriptedX) -> None:
+    onboarded(scripted, 4, 3, 2, 1)
+    first = scripted.read(FOLLOWERS, people(4, 3, next_token="T"), count=4)
+    scripted.known.update(first.watermarks)
+    assert first.next_page is not None
+    last = scripted.read(first.next_page, people(2, 1), count=4, started_at=STARTED_AT + DAY)
+    assert (retractions(last), last.incomplete, last.next_page) == ([], None, None)
+    assert last.watermarks[MARK]["count"] == 4
+
+
+def test_an_owed_page_does_not_end_the_reading_that_began_since(scripted: ScriptedX) -> None:
+    owed = scripted.read(FOLLOWERS, people(4, 3, next_token="T"), count=4).next_page
+    again = scripted.read(FOLLOWERS, people(4, 3, next_token="U"), count=4, started_at=STARTED_AT + DAY)
+    scripted.known.update(again.watermarks)
+    assert owed is not None
+    assert scripted.read(owed, people(2, 1), started_at=STARTED_AT + DAY).watermarks == {}
+    assert again.next_page is not None
+    last = scripted.read(again.next_page, people(2, 1), started_at=STARTED_AT + DAY)
+    assert len(retractions(last)) == 1
+
+
 def test_a_look_begins_only_what_nobody_has_begun(scripted: ScriptedX) -> None:
     assert scripted.read(LOOK).new_streams == (FOLLOWERS,)
     scripted.known[FOLLOWERS.begun] = {"front": [["1", "d"]]}

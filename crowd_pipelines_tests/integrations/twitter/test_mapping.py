@@ -181,9 +181,9 @@ def test_a_whole_list_tells_who_is_there(scripted: ScriptedX) -> None:
 
 
 def test_a_list_whose_first_pages_are_not_all_remembered_tells_nothing_of_who_left(scripted: ScriptedX) -> None:
-    third = x.FOLLOWERS.model_copy(update={"page": 3, "token": "T", "total": 2})
+    third = x.FOLLOWERS.model_copy(update={"page": 3, "token": "T", "total": 2, "started_at": x.STARTED_AT})
     scripted.known["followers:4001:page:1"] = {"ids": ["5"]}
-    scripted.known["followers:4001:begun"] = {"front": [["5", "d"]]}
+    scripted.known["followers:4001:begun"] = {"front": [["5", "d"]], "whole_at": x.STARTED_AT.isoformat()}
     operations = scripted.read(third, payload("followers"), onboarding=True).operations
     assert not [operation for operation in operations if isinstance(operation, RetractMissing)]
 
