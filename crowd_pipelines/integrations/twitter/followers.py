@@ -155,7 +155,7 @@ def _mark_of(stream: FollowersStream, run: Run, shown: Shown) -> Mapping[str, Js
 def _beginning(stream: FollowersStream, shown: Shown) -> Mapping[str, Json]:
     """Return what the first page shows, where this is the first one."""
     first = stream.page == 1 and not stream.again
-    mark = FollowersMark(whole_at=stream.started_at).behind(shown.users)
+    mark = FollowersMark(whole_at=stream.started_at).before(shown.users)
     return {stream.begun: mark.model_dump(mode="json")} if first else {}
 
 
@@ -182,19 +182,15 @@ def _look(stream: FollowersStream, run: Run) -> StreamResult:
         return StreamResult(new_streams=() if any(known.values()) else (FollowersStream(user_id=stream.user_id),))
     mark = FollowersMark.model_validate(known[stream.subject])
     stream, shown = _shown(stream, run)
-    fresh = stream.fresh + sum(user.id not in mark.known for user in shown.users)
     operations = _news(stream, run, shown, mark)
     if flaw := shown.page.flaw or _emptiness(stream, run, shown, mark):
         return shown.result(operations=operations, incomplete=flaw)
-    seen = mark.behind(shown.users)
+    before = run.read_watermarks([stream.begun]).get(stream.begun, {}) if stream.page > 1 else {}
+    newest = FollowersMark.model_validate(before).before(shown.users)
     if shown.page.next_token and not mark.reached_by(shown.users):
-        first = {stream.begun: seen.model_dump(mode="json")} if stream.page == 1 else {}
-        return shown.result(
-            operations=operations, next_page=stream.next(shown.page.next_token, fresh=fresh), watermarks=first
-        )
-    if stream.page > 1:
-        seen = FollowersMark.model_validate(run.read_watermarks([stream.begun]).get(stream.begun, {}))
-    return _looked(stream, run, shown, operations, seen.model_copy(update={"fresh": mark.fresh + fresh}))
+        onward, so_far = stream.next(shown.page.next_token), {stream.begun: newest.model_dump(mode="json")}
+        return shown.result(operations=operations, next_page=onward, watermarks=so_far)
+    return _looked(stream, run, shown, operations, mark.behind(newest))
 
 
 def _looked(

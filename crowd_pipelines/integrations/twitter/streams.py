@@ -53,11 +53,10 @@ class FollowersStream(Stream):
     A `look` is for the newest ones only; else the whole list is read, and `again` once more where some seemed to be
     missing. `turn` counts how often the list was begun anew since a page token had ended. Of the whole list,
     `started_at` is when the integration run began in which its reading did, `total` is X's own count, `progress` tells
-    how much of it can be relied on, `first_pages` how many the first reading had; of a look, `fresh` counts who was not
-    known.
+    how much of it can be relied on, `first_pages` how many the first reading had.
     """
 
-    carried = frozenset({"page", "started_at", "total", "progress", "first_pages", "fresh"})
+    carried = frozenset({"page", "started_at", "total", "progress", "first_pages"})
     kind: Literal["followers"] = "followers"
     user_id: str
     size: int = LARGEST_PAGE_OF_USERS
@@ -70,7 +69,6 @@ class FollowersStream(Stream):
     total: int | None = None
     progress: ListProgress = ListProgress()
     first_pages: int = 0
-    fresh: int = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -101,14 +99,14 @@ class FollowersStream(Stream):
         reading = "again" if (self.again if again is None else again) else "page"
         return f"{self.subject}:{reading}:{page or self.page}"
 
-    def next(self, token: str, **changed: int | ListProgress) -> Self:
+    def next(self, token: str, **changed: ListProgress) -> Self:
         """Return the page after this one."""
         size = min(self.size * GROWTH, LARGEST_PAGE_OF_USERS) if self.look else self.size
         return self.model_copy(update={"page": self.page + 1, "token": token, "size": size, **changed})
 
     def anew(self) -> Self:
         """Return the first page of the same list, when the token of a later one has ended."""
-        fresh = {"page": 1, "token": None, "turn": self.turn + 1, "progress": ListProgress(), "fresh": 0}
+        fresh = {"page": 1, "token": None, "turn": self.turn + 1, "progress": ListProgress()}
         return self.model_copy(update=fresh)
 
     def once_more(self) -> Self:
@@ -226,12 +224,18 @@ class FollowersMark(BaseModel):
         """Digests by id."""
         return dict(self.front)
 
-    def behind(self, users: Sequence[User]) -> "FollowersMark":
-        """Return the watermark when these have come to stand before what it held."""
-        newest = [(user.id, digest(user)) for user in users]
-        seen = {user.id for user in users}
-        front = tuple([*newest, *(old for old in self.front if old[0] not in seen)][:FRONT])
-        return self.model_copy(update={"front": front})
+    def before(self, users: Sequence[User]) -> "FollowersMark":
+        """Return the watermark when the list goes on with these."""
+        known = self.known
+        further = [(user.id, digest(user)) for user in users if user.id not in known]
+        return self.model_copy(update={"front": (*self.front, *further)})
+
+    def behind(self, newest: "FollowersMark") -> "FollowersMark":
+        """Return the watermark when those of another have come to stand before what it held."""
+        known, seen = self.known, newest.known
+        front = (*newest.front, *(old for old in self.front if old[0] not in seen))
+        fresh = self.fresh + sum(one not in known for one in seen)
+        return self.model_copy(update={"front": front[:FRONT], "fresh": fresh})
 
     def reached_by(self, users: Sequence[User]) -> bool:
         """Tell whether a page goes as far as what is known already, in the order in which it is known.

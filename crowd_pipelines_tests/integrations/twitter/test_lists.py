@@ -327,6 +327,23 @@ def test_who_is_known_and_shown_is_told_in_case_they_came_back(scripted: Scripte
     assert "4001:5" in {activity.source_id for activity in shown.activities}
 
 
+def test_who_is_new_on_any_page_of_a_look_is_known_from_then_on_and_counted_once(scripted: ScriptedX) -> None:
+    onboarded(scripted, *range(40, 0, -1))
+    first = scripted.read(LOOK, people(*range(65, 55, -1), next_token="T"))
+    scripted.known.update(first.watermarks)
+    assert isinstance(first.next_page, FollowersStream)
+    further = people(*range(55, 30, -1), next_token="U")
+    second = scripted.read(first.next_page, further)
+    scripted.known.update(second.watermarks)
+    mark = FollowersMark.model_validate(scripted.known[MARK])
+    assert [int(one) for one, _ in mark.front] == list(range(65, 0, -1))
+    assert (mark.count, mark.fresh) == (40, 25)
+    # Its second page once more, when it was owed: nothing is counted again, and nothing forgotten.
+    scripted.known.update(scripted.read(first.next_page, further).watermarks)
+    again = FollowersMark.model_validate(scripted.known[MARK])
+    assert (again.known, again.fresh) == (mark.known, 25)
+
+
 def test_five_who_came_back_do_not_hide_others(scripted: ScriptedX) -> None:
     onboarded(scripted, *range(40, 0, -1))
     back = (1, 2, 3, 4, 5)
