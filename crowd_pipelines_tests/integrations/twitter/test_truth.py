@@ -35,7 +35,7 @@ def a_day_later(x: Connected) -> None:
         for name in ("whole_at", "counted_at"):
             conn.exec_driver_sql(
                 f"UPDATE watermarks SET value = jsonb_set(value, '{{{name}}}', to_jsonb((value->>'{name}')::timestamptz"
-                f" - interval '2 days')) WHERE starts_with(subject, 'followers:') AND value->>'{name}' IS NOT NULL"
+                f" - interval '2 days')) WHERE subject ~ '^followers:[0-9]+$' AND value->>'{name}' IS NOT NULL"
             )
 
 
