@@ -153,6 +153,63 @@ def test_a_cap_refuses_everything_with_requests_left(lively: Sandbox, x: X) -> N
     assert x.get(x.path("followers")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("spent", "status", "title"),
+    [("posts", 429, "UsageCapExceeded"), ("credits", 402, "CreditsDepleted"), ("spending", 403, "SpendCapReached")],
+)
+def test_what_is_used_up_is_told_in_three_ways(lively: Sandbox, x: X, spent: str, status: int, title: str) -> None:
+    do(lively, "usage_cap", spent=spent)
+    answer = x.get(x.path("followers"))
+    assert (answer.status, answer.json["title"]) == (status, title)
+
+
+def test_x_counts_more_than_it_lists(lively: Sandbox, x: X, before: Truth) -> None:
+    def count() -> int:
+        [account] = x.get("/2/users", ids=before.settings["user_id"], **USERS).json["data"]
+        return int(account["public_metrics"]["followers_count"])
+
+    assert count() == before.coverage["followers"]
+    do(lively, "miscount", by=5)
+    do(lively, "shorten_followers", to=3)
+    assert count() == before.coverage["followers"] + 5
+    assert x.get(x.path("followers"), max_results=1000).json["meta"] == {"result_count": 3}
+
+
+def test_a_follower_is_overlooked_so_many_times(lively: Sandbox, x: X, before: Truth) -> None:
+    user = next(one["member"] for one in before.activities if one["type"] == "follow")
+    do(lively, "overlook", user=int(user), times=1)
+    shown = [{one["id"] for one in x.get(x.path("followers")).json["data"]} for _ in range(2)]
+    assert [user in ids for ids in shown] == [False, True]
+
+
+def test_what_is_withheld_is_named_beside_the_data(lively: Sandbox, x: X) -> None:
+    [post] = do(lively, "mention")["posts"]
+    [user] = do(lively, "follow")["users"]
+    do(lively, "withhold", post=post, user=user)
+    for kind, one in (("mentions", post), ("followers", user)):
+        body = x.get(x.path(kind)).json
+        [lost] = [error for error in body["errors"] if error["section"] == "data"]
+        assert (lost["resource_id"], lost["type"].rpartition("/")[2]) == (str(one), "not-authorized-for-resource")
+        assert str(one) not in {record["id"] for record in body["data"]}
+        assert body["meta"]["result_count"] == len(body["data"])
+
+
+def test_page_tokens_end(lively: Sandbox, x: X) -> None:
+    token = x.get(x.path("mentions"), max_results=5).json["meta"]["next_token"]
+    do(lively, "expire_cursors")
+    assert x.get(x.path("mentions"), max_results=5, pagination_token=token).status == 400
+    assert [entry["violation"] for entry in lively.requests("twitter") if entry["violation"]] == []
+
+
+def test_a_protected_account_s_lists_are_errors_in_a_200(lively: Sandbox, x: X) -> None:
+    do(lively, "forbid", endpoint="followers", reason="protected")
+    answer = x.get(x.path("followers"))
+    assert (answer.status, answer.json.keys()) == (200, {"errors"})
+    do(lively, "forbid", endpoint="mentions", reason="app-only")
+    answer = x.get(x.path("mentions"))
+    assert (answer.status, answer.json["title"]) == (403, "Unsupported Authentication")
+
+
 def test_a_community_lives_by_itself() -> None:
     with Sandbox.start(platforms=("twitter",), evolve=0.02) as sandbox:
         before = sandbox.truth("twitter")

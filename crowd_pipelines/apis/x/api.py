@@ -1,7 +1,7 @@
 """Requests to X with one account's tokens."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Protocol, Self
@@ -9,10 +9,10 @@ from typing import Any, Protocol, Self
 from pydantic import SecretStr
 
 from crowd_pipelines.apis.x.payloads import Page, problem_of
+from crowd_pipelines.apis.x.refusals import REFUSALS, InvalidParameters, is_capped, judge
 from crowd_pipelines.apis.x.tokens import Exchange, Tokens, XCredentials
-from crowd_pipelines.apis.x.verdicts import InvalidParameters, is_capped, judge
 from crowd_pipelines.http.client import HttpClient
-from crowd_pipelines.http.errors import CredentialsRejected, Gone, UnexpectedPayload
+from crowd_pipelines.http.errors import CredentialsRejected, Gone, NotPermitted, Refused, UnexpectedPayload
 from crowd_pipelines.http.outcomes import Response
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.model import clock
@@ -35,7 +35,9 @@ RATE_LIMITS: Mapping[str, RateLimit] = {
 _ACCOUNT = "account"
 
 _USER_FIELDS = "id,name,username,description,location,url,profile_image_url,public_metrics"
-_POST_FIELDS = "id,text,author_id,created_at,conversation_id,entities,attachments,edit_history_tweet_ids,note_tweet"
+_POST_FIELDS = (
+    "id,text,author_id,created_at,conversation_id,entities,attachments,edit_history_tweet_ids,note_tweet,article"
+)
 _POSTS = {
     "tweet.fields": _POST_FIELDS,
     "expansions": "author_id,attachments.media_keys",
@@ -59,7 +61,10 @@ class Connector(Protocol):
 
 
 class XApi:
-    """The endpoints that are read. Every method answers one page and raises a ProviderError."""
+    """The endpoints that are read. Every method answers one page and raises a ProviderError.
+
+    Raises InvalidParameters with the names of what X cannot take, as a page token that has ended.
+    """
 
     def __init__(self, http: HttpClient, tokens: Tokens) -> None:
         self._http = http
@@ -68,24 +73,35 @@ class XApi:
     @classmethod
     def connected(cls, connector: Connector, credentials: XCredentials) -> Self:
         """Return the API as the holder of these credentials sees it. Makes no request."""
-        http = connector.http(secrets=credentials.secrets, judge=judge, overall=_ACCOUNT, is_overall=is_capped)
+        http = connector.http(
+            secrets=credentials.secrets, judge=judge, refusals=REFUSALS, overall=_ACCOUNT, is_overall=is_capped
+        )
         return cls(http, Tokens(credentials, http=http, renew=connector.renew))
 
     def followers(self, user_id: str, *, size: int, token: str | None) -> Page:
-        """Return accounts that follow, the newest follow first. Raises Gone when the account is not to be seen."""
+        """Return accounts that follow, the newest follow first."""
         params = {"max_results": size, "pagination_token": token, "user.fields": _USER_FIELDS}
         return self._listed(f"/2/users/{user_id}/followers", params, bucket="followers")
 
-    def mentions(self, user_id: str, *, since_id: str | None, token: str | None) -> Page:
+    def mentions(self, user_id: str, *, since_id: str | None, until_id: str | None, token: str | None) -> Page:
         """Return posts that name the account, newest first; X hands out the 800 newest."""
-        params = {"since_id": since_id, "pagination_token": token, "max_results": LARGEST_PAGE_OF_POSTS, **_POSTS}
+        params = {
+            "since_id": since_id,
+            "until_id": until_id,
+            "pagination_token": token,
+            "max_results": LARGEST_PAGE_OF_POSTS,
+            **_POSTS,
+        }
         return self._listed(f"/2/users/{user_id}/mentions", params, bucket="mentions")
 
-    def search(self, query: str, *, since_id: str | None, start_time: datetime | None, token: str | None) -> Page:
-        """Return posts of the last seven days that fit, newest first. Raises InvalidParameters."""
+    def search(
+        self, query: str, *, since_id: str | None, until_id: str | None, start_time: datetime | None, token: str | None
+    ) -> Page:
+        """Return posts of the last seven days that fit, newest first."""
         params = {
             "query": query,
             "since_id": since_id,
+            "until_id": until_id,
             "start_time": start_time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if start_time else None,
             "next_token": token,
             "max_results": LARGEST_PAGE_OF_POSTS,
@@ -99,14 +115,23 @@ class XApi:
         Raises InvalidParameters for all of them when one of the ids is none.
         """
         response = self._ask("/2/users", {"ids": ",".join(ids), "user.fields": _USER_FIELDS}, bucket="users")
-        return Page.of(_body(response), told_at=_moment(response))
+        return Page.of(_body(response), told_at=_moment(response), listed=False)
+
+    def followers_count(self, user_id: str) -> int | None:
+        """Return how many follow an account, by X's own count; None where these credentials are not told."""
+        try:
+            account = self.users([user_id]).accounts.get(user_id)
+        except (Gone, NotPermitted):
+            return None
+        return account.public_metrics.followers_count if account and account.public_metrics else None
 
     def _listed(self, path: str, params: Params, *, bucket: str) -> Page:
         response = self._ask(path, params, bucket=bucket)
         body = _body(response)
         page = Page.of(body, told_at=_moment(response))
-        if "data" not in body and "meta" not in body:
-            raise Gone(f"X does not show {path}: {page.problems[0].text if page.problems else 'no reason is given'}")
+        if body.get("data") is None and body.get("meta") is None:
+            said = page.problems[0].text if page.problems else "it gives none"
+            raise Refused(f"X does not show {path}, for a reason that it does not document: {said}")
         return page
 
     def _ask(self, path: str, params: Params, *, bucket: str) -> Response:
@@ -135,24 +160,16 @@ class XApi:
 def _body(response: Response) -> dict[str, Any]:
     body = response.json
     if not isinstance(body, dict) or not body.keys() & {"data", "errors", "meta"}:
-        raise UnexpectedPayload("X answered something else than an envelope with data", evidence=str(body))
-    data, told = body.get("data", []), _told(body)
-    nothing = told == 0 and data is None
-    if not (isinstance(data, list) or nothing) or (told and not data):
+        raise Refused("Something else came than X's envelope, as a proxy may send it. It will be tried again.")
+    if not isinstance(body.get("data"), list | None):
         raise UnexpectedPayload("X answered with data that are no list", evidence=str(body))
     return body
-
-
-def _told(body: dict[str, Any]) -> int | None:
-    """Return how many records are on the page, if X says so at all."""
-    meta = body.get("meta")
-    count = meta.get("result_count") if isinstance(meta, dict) else None
-    return count if isinstance(count, int) else None
 
 
 def _moment(response: Response) -> datetime:
     """X decides what is seven days old, so its clock is the one that counts."""
     try:
-        return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
+        told = parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
     except (KeyError, ValueError, OverflowError):
         return clock.now()
+    return told if told.year < MAXYEAR else clock.now()

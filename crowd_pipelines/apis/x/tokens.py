@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
-from crowd_pipelines.apis.x.verdicts import TOKEN_PATH
+from crowd_pipelines.apis.x.refusals import TOKEN_PATH
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import CredentialsRejected, UnexpectedPayload
 from crowd_pipelines.model import clock

@@ -44,7 +44,7 @@ def follow_activity(user: User, *, followed: str, seen_at: datetime) -> Activity
         timestamp=seen_at,
         timestamp_source=TimestampSource.OBSERVED,
         member=user_member(user),
-        url=f"{SITE}/{user.username}",
+        url=address_of(user.username),
     )
 
 
@@ -63,15 +63,20 @@ def hashtag_activity(post: Post, page: Page, *, tags: Sequence[str], asked: str)
     return _post_activity(post, page, HASHTAG, {"hashtag": tag})
 
 
+def address_of(username: str) -> str:
+    """Return where an account is found, which changes with its name."""
+    return f"{SITE}/{username}"
+
+
 def user_member(user: User) -> Member:
-    """Return the member that an account stands for."""
+    """Return the member that an account stands for; of one without a name, no other name is made one."""
     return Member(
         platform=PLATFORM,
         source_id=user.id,
         username=user.username,
-        display_name=user.name or user.username,
+        display_name=user.name or None,
         attributes={
-            "url": f"{SITE}/{user.username}",
+            "url": address_of(user.username),
             "avatarUrl": user.profile_image_url or None,
             "bio": user.description or None,
             "location": user.location or None,

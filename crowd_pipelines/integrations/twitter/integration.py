@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -10,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crowd_pipelines.apis.x.api import API_URL, LONGEST_QUERY, RATE_LIMITS, XApi
 from crowd_pipelines.apis.x.payloads import ID_PATTERN
+from crowd_pipelines.apis.x.refusals import REFUSALS
 from crowd_pipelines.apis.x.tokens import APP_CREDENTIALS, XCredentials
-from crowd_pipelines.framework.integration import Connector, Integration, Patch, RunContext, RunSummary
+from crowd_pipelines.framework.integration import Connector, Integration, Patch, Place, RunContext, RunSummary
 from crowd_pipelines.http.errors import Gone
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.twitter import activities as records
@@ -71,6 +71,7 @@ class TwitterIntegration(Integration[TwitterSettings, XCredentials, XApi]):
     onboarding_limit_factor = 0.7
     rate_limits: ClassVar[Mapping[str, RateLimit]] = RATE_LIMITS
     max_concurrency = 4
+    refusals = REFUSALS
 
     def connect(self, connector: Connector, credentials: XCredentials) -> XApi:
         """Return a client that renews the access token when it ends."""
@@ -93,24 +94,13 @@ class TwitterIntegration(Integration[TwitterSettings, XCredentials, XApi]):
         known = run.read_watermarks([mentions.subject, *(HashtagStream(tag=tag).subject for tag in tags)])
         since_id = PostsMark.model_validate(known.get(mentions.subject, {})).newest_id
         return [
-            FollowersStream(user_id=user_id, size=FIRST_LOOK),
+            FollowersStream(user_id=user_id, size=FIRST_LOOK, look=True),
             mentions.model_copy(update={"since_id": since_id}),
             *(_mark(known, tag).opening(tag, now=run.started_at) for tag in tags),
         ]
 
     def process_stream(self, stream: AnyStream, run: Run) -> StreamResult:
-        """Fetch a page of followers or posts, and remember whether X shows them at all."""
-        try:
-            result = self._read(stream, run)
-        except Gone as gone:
-            return StreamResult(skipped=str(gone), watermarks={_hidden(stream): {"why": str(gone)}})
-        return replace(result, watermarks={**result.watermarks, _hidden(stream): {"why": None}})
-
-    def postprocess(self, run: Run, summary: RunSummary) -> Patch:
-        """Tell what X does not show, and what nobody read in time."""
-        return Patch(notices=tuple(_notices(run)))
-
-    def _read(self, stream: AnyStream, run: Run) -> StreamResult:
+        """Fetch a page of followers or posts."""
         match stream:
             case FollowersStream():
                 return followers.read(stream, run)
@@ -119,15 +109,18 @@ class TwitterIntegration(Integration[TwitterSettings, XCredentials, XApi]):
             case HashtagStream():
                 return posts.read_hashtag(stream, run, tags=run.settings.hashtags)
 
+    def place_of(self, stream: AnyStream) -> Place:
+        """Return the list that a stream reads. What is owed goes on where it stopped: X bills what it shows again."""
+        return Place(key=stream.subject, label=stream.model_copy(update={"page": 1}).label, stream=stream)
+
+    def postprocess(self, run: Run, summary: RunSummary) -> Patch:
+        """Tell what nobody read in time."""
+        return Patch(notices=tuple(_notices(run)))
+
 
 def _notices(run: Run) -> Iterator[str]:
-    user_id, tags = run.settings.user_id, run.settings.hashtags
-    tagged = [HashtagStream(tag=tag) for tag in tags]
-    streams: list[AnyStream] = [FollowersStream(user_id=user_id), MentionsStream(user_id=user_id), *tagged]
-    known = run.read_watermarks([*map(_hidden, streams), *(stream.subject for stream in tagged)])
-    for stream in streams:
-        if why := known.get(_hidden(stream), {}).get("why"):
-            yield f"Not read: {stream.label}. {why}"
+    tagged = [HashtagStream(tag=tag) for tag in run.settings.hashtags]
+    known = run.read_watermarks([stream.subject for stream in tagged])
     for stream in tagged:
         if gap := _mark(known, stream.tag).gap:
             yield (
@@ -138,11 +131,6 @@ def _notices(run: Run) -> Iterator[str]:
 
 def _mark(known: Mapping[str, Mapping[str, Any]], tag: str) -> HashtagMark:
     return HashtagMark.model_validate(known.get(HashtagStream(tag=tag).subject, {}))
-
-
-def _hidden(stream: AnyStream) -> str:
-    """Return the name of the watermark that tells why X does not show a list."""
-    return f"hidden:{stream.subject}"
 
 
 def _is_tag(text: str) -> bool:

@@ -9,21 +9,25 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from crowd_pipelines.apis.x.api import API_URL, LARGEST_LOOKUP, RATE_LIMITS, XApi
 from crowd_pipelines.apis.x.payloads import ID_PATTERN, Page, Problem, User
+from crowd_pipelines.apis.x.refusals import REFUSALS, InvalidParameters
 from crowd_pipelines.apis.x.tokens import APP_CREDENTIALS, XCredentials
-from crowd_pipelines.apis.x.verdicts import InvalidParameters
-from crowd_pipelines.framework.integration import Connector, Integration, Patch, RunContext, RunSummary
-from crowd_pipelines.framework.reading import usable
-from crowd_pipelines.http.errors import Gone
+from crowd_pipelines.framework.integration import Connector, Integration, Place, RunContext
+from crowd_pipelines.framework.reading import count_nulls, usable
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.twitter_reach.streams import Absence, ReachStream
 from crowd_pipelines.model import clock
-from crowd_pipelines.model.records import Member
+from crowd_pipelines.model.records import AttributeType, Member, MemberAttribute
 from crowd_pipelines.model.streams import Json, RejectedRecord, StreamResult, UpdateMembers
 
 Run = RunContext["TwitterReachSettings", XApi]
 
 MEMBERS_OF = "twitter"
-_HIDDEN = "hidden:users"
+SITE = "https://twitter.com"
+X_ITSELF = "783214"
+
+PROFILE = MemberAttribute(name="url", label="Profile", type=AttributeType.URL)
+"""The one attribute that derives from the name, which is what is read here beside the reach."""
+
 # Who was looked up at the end of yesterday's integration run is due in today's, which starts a day after its beginning.
 _EARLY = 0.9
 
@@ -41,7 +45,7 @@ class TwitterReachIntegration(Integration[TwitterReachSettings, XCredentials, XA
 
     platform = "twitter_reach"
     title = "X (Twitter) reach"
-    description = "How many followers the members known from X have, once a day; their names as they are now."
+    description = "How many followers the members known from X have, once a day; names and addresses as they are now."
     api_url = API_URL
     settings_type = TwitterReachSettings
     credentials_type = XCredentials
@@ -50,9 +54,11 @@ class TwitterReachIntegration(Integration[TwitterReachSettings, XCredentials, XA
     member_platform = MEMBERS_OF
     stream_types = (ReachStream,)
     activity_types = ()
+    member_attributes = (PROFILE,)
     ticks_between_checks = 1440
     rate_limits: ClassVar[Mapping[str, RateLimit]] = RATE_LIMITS
     max_concurrency = 1
+    refusals = REFUSALS
 
     def connect(self, connector: Connector, credentials: XCredentials) -> XApi:
         """Return a client that renews the access token when it ends."""
@@ -60,7 +66,7 @@ class TwitterReachIntegration(Integration[TwitterReachSettings, XCredentials, XA
 
     def check_credentials(self, api: XApi, settings: TwitterReachSettings) -> None:
         """Look X's own account up: any answer but a refusal will do."""
-        api.users(["783214"])
+        api.users([X_ITSELF])
 
     def get_streams(self, run: Run) -> Sequence[ReachStream]:
         """Return the first hundred members."""
@@ -72,23 +78,22 @@ class TwitterReachIntegration(Integration[TwitterReachSettings, XCredentials, XA
         if not wanted:
             return StreamResult()
         rejected: list[RejectedRecord] = []
-        try:
-            pages = _looked_up(run.api, list(wanted))
-        except Gone as gone:
-            return StreamResult(skipped=str(gone), watermarks={_HIDDEN: {"why": str(gone)}})
+        pages = _looked_up(run.api, list(wanted))
         users = [user for page in pages for user in usable(User, page.records, rejected) if user.id in wanted]
+        nulls = sum(count_nulls(page.records) for page in pages)
         return StreamResult(
             operations=(UpdateMembers(members=tuple(map(_member, users))),),
             last_record=users[-1].id if users else None,
             next_page=onward,
-            watermarks={_HIDDEN: {"why": None}, **_remembered(pages, wanted, users, run)},
+            watermarks=_remembered(pages, wanted, users, run),
             rejected=tuple(rejected),
+            unread=nulls,
+            incomplete=_flaw(pages, wanted, shown=len(users) + len(rejected) + nulls),
         )
 
-    def postprocess(self, run: Run, summary: RunSummary) -> Patch:
-        """Tell when X does not show accounts at all."""
-        why = run.read_watermarks([_HIDDEN]).get(_HIDDEN, {}).get("why")
-        return Patch(notices=(f"The reach of members is not read. {why}",) if why else ())
+    def place_of(self, stream: ReachStream) -> Place:
+        """Return the lookup of accounts; whoever was seen meanwhile is not asked for again."""
+        return Place(key="users", label="reach of members", stream=ReachStream())
 
 
 def _due(stream: ReachStream, run: Run) -> tuple[dict[str, Absence], ReachStream | None]:
@@ -109,6 +114,15 @@ def _askable(ids: Sequence[str], run: Run) -> dict[str, Absence]:
     known = run.read_watermarks([_absence(one) for one in ids])
     absences = {one: Absence.model_validate(known.get(_absence(one), {})) for one in ids if re.match(ID_PATTERN, one)}
     return {one: absence for one, absence in absences.items() if not absence.lasts(run.started_at)}
+
+
+def _flaw(pages: Sequence[Page], asked: Mapping[str, Absence], *, shown: int) -> str | None:
+    """Return in what the answers do not agree with the question: everybody is shown, or named as not to be seen."""
+    flaw = next((page.flaw for page in pages if page.flaw), None)
+    named = {problem.resource_id for page in pages for problem in page.problems} & asked.keys()
+    if flaw is None and shown + len(named) < len(asked):
+        return f"X was asked for {len(asked)} accounts, and answers for {shown + len(named)}"
+    return flaw
 
 
 def _remembered(
@@ -140,6 +154,7 @@ def _member(user: User) -> Member:
         platform=MEMBERS_OF,
         source_id=user.id,
         username=user.username,
+        attributes={PROFILE.name: f"{SITE}/{user.username}"},
         reach=user.public_metrics.followers_count if user.public_metrics else None,
     )
 

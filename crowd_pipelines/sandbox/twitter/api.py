@@ -31,7 +31,7 @@ class XApi:
         self._endpoints = endpoints
         self.signin = signin
         self.windows = windows
-        self.capped = False
+        self.capped: str | None = None
         self.forbidden: dict[str, str] = {}
 
     def answer(self, request: Request) -> Response:
@@ -70,7 +70,7 @@ class XApi:
             return refusals.forbidden(self.forbidden[endpoint])
         question = checked(endpoint, request)
         if self.capped:
-            return refusals.capped()
+            return refusals.capped(self.capped)
         return self._endpoints.answer(question, subject)
 
     def _who(self, request: Request) -> str:

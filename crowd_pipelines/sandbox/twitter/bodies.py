@@ -108,12 +108,29 @@ def missing(person: Person | None, value: str, parameter: str) -> Body:
     }
 
 
+def withheld(item: Person | Post, kind: str) -> Body:
+    """Why a record of a list is not on its page."""
+    value = str(item.id if isinstance(item, Person) else item.current.id)
+    return {
+        "value": value,
+        "detail": f"Sorry, you are not authorized to see the {kind} with id: [{value}].",
+        "title": "Authorization Error",
+        "section": "data",
+        "resource_type": kind,
+        "parameter": "id",
+        "resource_id": value,
+        "type": NOT_FOUND.replace("resource-not-found", "not-authorized-for-resource"),
+    }
+
+
 def _optional(community: Community, item: Post) -> Body:
     found: Body = {}
     if entities := _entities(community, item.current.text):
         found["entities"] = entities
     if item.rest:
         found["note_tweet"] = {"text": item.rest, "entities": _entities(community, item.rest)}
+    if item.article:
+        found["article"] = {"title": item.article}
     if item.reply_to:
         found["in_reply_to_user_id"] = str(community.account)
     if item.reply_to or item.retweet_of:

@@ -19,6 +19,42 @@ class Follow(Change):
     count: Count = 1
 
 
+class Miscount(Change):
+    """X counts so many followers more than it lists (or less)."""
+
+    do: Literal["miscount"]
+    by: int = 0
+
+
+class Shorten(Change):
+    """The list of followers ends after so many; with none it is whole again."""
+
+    do: Literal["shorten_followers"]
+    to: Annotated[int, Field(ge=0)] | None = None
+
+
+class Overlook(Change):
+    """A follower moves between two pages: so many times a page that should show them does not."""
+
+    do: Literal["overlook"]
+    user: int
+    times: Count = 1
+
+
+class Withhold(Change):
+    """A follower or a post that is left out of its list, and named as not to be seen."""
+
+    do: Literal["withhold"]
+    user: int | None = None
+    post: int | None = None
+
+
+class ExpireCursors(Change):
+    """Page tokens that were given out lead nowhere any more."""
+
+    do: Literal["expire_cursors"]
+
+
 class Unfollow(Change):
     do: Literal["unfollow"]
     user: int | None = None
@@ -31,6 +67,7 @@ class Mention(Change):
     author: Author = None
     tag: str | None = None
     text: str | None = None
+    article: str = ""
     count: Count = 1
 
 
@@ -120,18 +157,21 @@ class Limit(Change):
 
 
 class UsageCap(Change):
-    """The plan's posts of this month are used up, or no longer."""
+    """The plan's posts of this month are used up, or the credits, or what may be spent; or no longer."""
 
     do: Literal["usage_cap"]
     reached: bool = True
+    spent: Literal["posts", "credits", "spending"] = "posts"
 
 
 class Forbid(Change):
-    """The plan does not include an endpoint, or (`scope`) the token lacks one."""
+    """The plan does not include an endpoint, the token lacks a scope or is an app's, or the account is protected."""
 
     do: Literal["forbid"]
     endpoint: Endpoint
-    reason: Literal["client-not-enrolled", "official-client-forbidden", "scope"] = "client-not-enrolled"
+    reason: Literal["client-not-enrolled", "official-client-forbidden", "scope", "app-only", "protected"] = (
+        "client-not-enrolled"
+    )
 
 
 class Allow(Change):
@@ -142,6 +182,11 @@ class Allow(Change):
 AnyChange = Annotated[
     Follow
     | Unfollow
+    | Miscount
+    | Shorten
+    | Overlook
+    | Withhold
+    | ExpireCursors
     | Mention
     | Tagged
     | EditPost

@@ -28,6 +28,11 @@ class Community:
         self.follows: dict[int, int] = {}
         self.posts: dict[int, Post] = {}
         self.cases: dict[str, Any] = {}
+        self.miscount = 0
+        self.shown_followers: int | None = None
+        self.overlooked: dict[int, int] = {}
+        self.withheld: set[int] = set()
+        self.cursors_expired = 0
         self.vanished: list[Vanished] = []
         self.mentions_from = 0
         self.search_from = 0
@@ -74,6 +79,16 @@ class Community:
             for person, number in reversed(self.follows.items())
             if self.people[person].shown
         ]
+
+    def followers_count(self) -> int:
+        """What X counts, which need not be what it lists."""
+        return max(0, len(self.followers()) + self.miscount)
+
+    def overlooks(self, person: int) -> bool:
+        """Whether a page that should show a follower does not, this time."""
+        left = self.overlooked.get(person, 0)
+        self.overlooked[person] = max(0, left - 1)
+        return left > 0
 
     def mentions(self) -> list[Post]:
         """The newest, newest version first."""

@@ -39,10 +39,15 @@ class Endpoints:
     def _followers(self, question: Question, subject: str) -> Response:
         if missing := self._missing(subject):
             return json_response({"errors": [missing]})
-        page, token = self._page(question, self._community.followers(), key=lambda item: item[0], base=32, width=16)
+        community = self._community
+        whole = community.followers()[: community.shown_followers]
+        page, token = self._page(question, whole, key=lambda item: item[0], base=32, width=16)
+        people = [person for _, person in page if not community.overlooks(person.id)]
         fields = question.lists.get("user.fields", ())
-        data = [bodies.user(person, fields) for _, person in page]
-        return json_response(_envelope(data, {"result_count": len(data), **token}))
+        data = [bodies.user(person, fields) for person in people if person.id not in community.withheld]
+        lost = [bodies.withheld(person, "user") for person in people if person.id in community.withheld]
+        body = _envelope(data, {"result_count": len(data), **token})
+        return json_response({**body, **({"errors": lost} if lost else {})})
 
     def _mentions(self, question: Question, subject: str) -> Response:
         if missing := self._missing(subject):
@@ -59,6 +64,7 @@ class Endpoints:
 
     def _users(self, question: Question) -> Response:
         people = {one: self._community.people.get(int(one)) for one in question.lists["ids"]}
+        self._community.people[self._community.account].followers = self._community.followers_count()
         fields = question.lists.get("user.fields", ())
         found = [bodies.user(person, fields) for person in people.values() if person and person.shown]
         lost = [bodies.missing(p, one, "ids") for one, p in people.items() if p is None or not p.shown]
@@ -88,6 +94,8 @@ class Endpoints:
     def _posts(self, question: Question, posts: Sequence[Post]) -> Response:
         fitting = [post for post in posts if _between(post, question)]
         page, token = self._page(question, fitting, key=lambda post: post.current.id, base=36, width=1)
+        withheld = [post for post in page if post.first_id in self._community.withheld]
+        page = [post for post in page if post not in withheld]
         data = [bodies.post(self._community, post, question.lists.get("tweet.fields", ())) for post in page]
         meta: dict[str, Any] = {"result_count": len(data), **token}
         if page:
@@ -95,9 +103,10 @@ class Endpoints:
         body = _envelope(data, meta)
         if included := bodies.includes(self._community, page, question.lists):
             body["includes"] = included
-        if "author_id" in question.lists.get("expansions", ()) and (
-            lost := bodies.missing_authors(self._community, page)
-        ):
+        lost = [bodies.withheld(post, "tweet") for post in withheld]
+        if "author_id" in question.lists.get("expansions", ()):
+            lost += bodies.missing_authors(self._community, page)
+        if lost:
             body["errors"] = lost
         return json_response(body)
 
@@ -105,30 +114,29 @@ class Endpoints:
         self, question: Question, items: Sequence[Item], *, key: Callable[[Item], int], base: int, width: int
     ) -> tuple[Sequence[Item], dict[str, str]]:
         """The items after the cursor, by falling key, and the cursor of what follows."""
-        before = None if question.cursor is None else _place(question, base)
+        before = None if question.cursor is None else self._place(question, base)
         rest = items if before is None else [item for item in items if key(item) < before]
         page = rest[: min(question.size, self._page_size_max)]
         if len(page) == len(rest):
             return page, {}
-        token = _digits(key(page[-1]), base) + _digits(_seal(question), base).rjust(8, "0")
+        token = _digits(key(page[-1]), base) + _digits(self._seal(question), base).rjust(8, "0")
         return page, {"next_token": (token.upper() if base == 32 else token).rjust(width, "0")}
 
+    def _place(self, question: Question, base: int) -> int:
+        """Where a cursor points; one that was made for another question is refused, and one that has ended."""
+        cursor = (question.cursor or "").lower()
+        place, seal = cursor[:-8] or "0", cursor[-8:]
+        try:
+            if int(seal, base) == self._seal(question):
+                return int(place, base)
+        except ValueError:
+            pass
+        name = "next_token" if "next_token" in question.values else "pagination_token"
+        told = {name: (cursor, f"'{name}' is not one that this request led to")}
+        raise invalid(told, violation=not self._community.cursors_expired)
 
-def _place(question: Question, base: int) -> int:
-    """Where a cursor points; one that was made for another question is refused."""
-    cursor = (question.cursor or "").lower()
-    place, seal = cursor[:-8] or "0", cursor[-8:]
-    try:
-        if int(seal, base) == _seal(question):
-            return int(place, base)
-    except ValueError:
-        pass
-    name = "next_token" if "next_token" in question.values else "pagination_token"
-    raise invalid({name: (cursor, f"'{name}' is not one that this request led to")})
-
-
-def _seal(question: Question) -> int:
-    return zlib.crc32(question.fingerprint.encode())
+    def _seal(self, question: Question) -> int:
+        return zlib.crc32(f"{question.fingerprint}{self._community.cursors_expired or ''}".encode())
 
 
 def _digits(number: int, base: int) -> str:

@@ -28,7 +28,7 @@ class Happenings:
         """Raises ChangeRefused."""
         self._community.now += change.after
         self._tick += 1
-        touched = self._posts(change) or self._people(change) or self._provider(change)
+        touched = self._posts(change) or self._people(change) or self._lists(change) or self._provider(change)
         return {"do": change.do, "posts": [], "users": [], **touched}
 
     def _posts(self, change: ch.AnyChange) -> Touched:
@@ -64,6 +64,21 @@ class Happenings:
             case _:
                 return {}
 
+    def _lists(self, change: ch.AnyChange) -> Touched:
+        """What X shows of what is: not always all."""
+        match change:
+            case ch.Overlook():
+                self._community.overlooked[change.user] = change.times
+            case ch.Withhold():
+                self._community.withheld.update(one for one in (change.user, change.post) if one is not None)
+            case ch.Miscount():
+                self._community.miscount = change.by
+            case ch.Shorten():
+                self._community.shown_followers = change.to
+            case ch.ExpireCursors():
+                self._community.cursors_expired += 1
+        return {}
+
     def _provider(self, change: ch.AnyChange) -> Touched:
         match change:
             case ch.ExpireTokens():
@@ -75,7 +90,7 @@ class Happenings:
             case ch.Limit():
                 self._api.windows.limit(change.endpoint, requests=change.requests, seconds=change.seconds)
             case ch.UsageCap():
-                self._api.capped = change.reached
+                self._api.capped = change.spent if change.reached else None
             case ch.Forbid():
                 self._api.forbidden[change.endpoint] = change.reason
             case ch.Allow():
@@ -89,7 +104,8 @@ class Happenings:
             author = self._choice.author(change.author)
             said = change.text or text.sentence(text.number_of(self._community.seed, self._tick, number))
             body = written(self._community, said, names=names, tags=tags)
-            post = Post(author=author.id, versions=[], names_account=names, tags=tags)
+            article = change.article if isinstance(change, ch.Mention) else ""
+            post = Post(author=author.id, versions=[], names_account=names, tags=tags, article=article)
             posts.append(self._community.publish(post, body))
         return {"posts": [post.first_id for post in posts], "users": [post.author for post in posts]}
 

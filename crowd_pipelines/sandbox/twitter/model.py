@@ -66,6 +66,7 @@ class Post:
     lost_media: bool = False
     poll: int | None = None
     rest: str = ""
+    article: str = ""
     deleted: bool = False
 
     @property

@@ -52,5 +52,14 @@ WAYS: dict[str, Callable[[Record], Any]] = {
 SURROUNDINGS: dict[str, Callable[[Record], Record]] = {
     "no_includes": _without("includes"),
     "null_includes": _with(includes=None, errors=None),
+    "no_meta": _without("meta"),
+    "lost_place": lambda payload: {**payload, "meta": {**payload.get("meta", {}), "next_token": {}}},
+    "short_page": lambda payload: {**payload, "data": payload.get("data", [])[:-1]},
+    "empty_page": lambda payload: {**_without("data")(payload), "meta": {"result_count": 0}},
+    "newer_mark": lambda payload: {**payload, "meta": {**payload.get("meta", {}), "newest_id": "1999999999999999999"}},
+    "unknown_problem": lambda payload: {
+        **payload,
+        "errors": [{"title": "Odd", "type": "about:blank", "detail": "Odd"}],
+    },
     "no_newest_id": lambda payload: {**payload, "meta": _without("newest_id", "oldest_id")(payload.get("meta", {}))},
 }

@@ -34,7 +34,13 @@ def too_many() -> Response:
     return json_response(problem(429, "Too Many Requests", "Too Many Requests"), status=429)
 
 
-def capped() -> Response:
+def capped(what: str) -> Response:
+    if what == "credits":
+        detail = "Your enrolled account [1] does not have any credits to fulfill this request."
+        return json_response(problem(402, "CreditsDepleted", detail, "credits", account_id=1), status=402)
+    if what == "spending":
+        detail = "Your enrolled account [1] has reached its billing cycle spend cap."
+        return json_response({"title": "SpendCapReached", "detail": detail, "account_id": 1}, status=403)
     detail = "Usage cap exceeded: Monthly product cap"
     more = {"account_id": 1, "product_name": "standard-basic", "period": "Monthly", "scope": "Product"}
     return json_response(problem(429, "UsageCapExceeded", detail, "usage-capped", **more), status=429)
@@ -43,6 +49,15 @@ def capped() -> Response:
 def forbidden(reason: str) -> Response:
     if reason == "scope":
         return json_response(problem(403, "Forbidden", "Forbidden"), status=403)
+    if reason == "protected":
+        about = {"value": "1", "parameter": "id", "resource_id": "1", "resource_type": "user", "section": "data"}
+        detail = "Sorry, you are not authorized to see the user with id: [1]."
+        lost = problem(200, "Authorization Error", detail, "not-authorized-for-resource", **about)
+        return json_response({"errors": [lost]})
+    if reason == "app-only":
+        detail = "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint."
+        lost = problem(403, "Unsupported Authentication", detail, "unsupported-authentication")
+        return json_response(lost, status=403)
     detail = "The app has to be attached to a project whose plan includes this endpoint."
     more = {
         "reason": reason,

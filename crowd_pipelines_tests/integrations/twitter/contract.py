@@ -8,6 +8,9 @@ from crowd_pipelines.sandbox.client import Truth
 KINDS = ("followers", "hashtag", "mentions")
 QUIET_CHECK = twitter.quiet_check
 
+UNAUTHORIZED = '{"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}'
+ABSENT = {"test_a_subject_that_is_gone_is_skipped": "what is gone, X tells with a type; see test_refusals"}
+
 
 def streams(truth: Truth) -> list[Stream]:
     """One stream of every kind that leads to something."""

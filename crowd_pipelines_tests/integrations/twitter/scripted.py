@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,13 +18,14 @@ from crowd_pipelines.framework.integration import RunContext
 from crowd_pipelines.http import LocalPacer
 from crowd_pipelines.integrations.twitter.integration import TwitterIntegration, TwitterSettings
 from crowd_pipelines.integrations.twitter.streams import FollowersStream, HashtagStream, MentionsStream
-from crowd_pipelines.model.records import Activity, Member
-from crowd_pipelines.model.streams import Json, StreamResult, UpdateMembers, UpsertActivities
+from crowd_pipelines.model.records import Activity
+from crowd_pipelines.model.streams import Json, StreamResult, UpsertActivities
 from crowd_pipelines_tests.http.scripted_server import Behaviour, ScriptedServer, answer, scripted_server
 
 PAYLOADS = Path(__file__).parent / "payloads"
 USER = "4001"
 FOLLOWERS = FollowersStream(user_id=USER)
+LOOK = FollowersStream(user_id=USER, size=10, look=True)
 MENTIONS = MentionsStream(user_id=USER)
 HASHTAG = HashtagStream(tag="gates")
 PATHS = {
@@ -31,6 +33,7 @@ PATHS = {
     "mentions": f"/2/users/{USER}/mentions",
     "hashtag": "/2/tweets/search/recent",
     "token": "/2/oauth2/token",
+    "users": "/2/users",
 }
 STARTED_AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CREDENTIALS = {
@@ -46,7 +49,11 @@ def payload(name: str) -> Any:
 
 
 def problem(status: int, kind: str = "", **more: Any) -> Behaviour:
-    named = f"https://api.twitter.com/2/problems/{kind}" if kind else "about:blank"
+    """A refusal in X's words; without a kind, the generic one of the status."""
+    phrase = HTTPStatus(status).phrase
+    if not kind:
+        return answer(status, {"title": phrase, "detail": phrase, "type": "about:blank", "status": status})
+    named = f"https://api.twitter.com/2/problems/{kind}"
     return answer(status, {"title": "Refused", "detail": "For a reason.", "type": named, **more})
 
 
@@ -59,10 +66,6 @@ def activities(result: StreamResult) -> list[Activity]:
     return [a for o in result.operations if isinstance(o, UpsertActivities) for a in o.activities]
 
 
-def updated(result: StreamResult) -> list[Member]:
-    return [m for o in result.operations if isinstance(o, UpdateMembers) for m in o.members]
-
-
 @dataclass(frozen=True, kw_only=True)
 class ScriptedX:
     """The integration against a server that answers what it is told to."""
@@ -73,17 +76,21 @@ class ScriptedX:
 
     def read(
         self,
-        stream: FollowersStream | MentionsStream | HashtagStream,
+        stream: Any,
         *answers: Any,
         onboarding: bool = False,
         hashtags: Sequence[str] = ("gates",),
+        count: int | None = 2,
+        started_at: datetime = STARTED_AT,
     ) -> StreamResult:
-        """What comes of the stream when this is answered: behaviours, or bodies of a 200."""
+        """What comes of the stream when this is answered: behaviours, or bodies of a 200; `count` are the followers."""
         self.plays(stream.kind, *answers)
+        account = {"id": USER, "username": "gate_keepers", "public_metrics": {"followers_count": count}}
+        self.plays("users", {"data": [account]})
         context = RunContext(
             integration_id=UUID(int=1),
             onboarding=onboarding,
-            started_at=STARTED_AT,
+            started_at=started_at,
             settings=TwitterSettings(user_id=USER, hashtags=tuple(hashtags)),
             api=self.api,
             read_watermarks=self._known,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from crowd_pipelines.apis.x.verdicts import InvalidParameters
-from crowd_pipelines.http import CredentialsRejected, Retryable, UnexpectedPayload
-from crowd_pipelines_tests.http.scripted_server import Behaviour, answer
+from crowd_pipelines.apis.x.refusals import InvalidParameters
+from crowd_pipelines.http import CredentialsRejected, Gone, Refused, Retryable, UnexpectedPayload
+from crowd_pipelines_tests.http.scripted_server import answer
 from crowd_pipelines_tests.integrations.twitter.scripted import (
     FOLLOWERS,
     HASHTAG,
@@ -20,26 +20,6 @@ from crowd_pipelines_tests.integrations.twitter.scripted import (
 )
 
 NOTHING: dict[str, Any] = {"meta": {"result_count": 0}}
-
-
-@pytest.mark.parametrize(
-    ("refusal", "reason"),
-    [
-        (problem(403, "client-forbidden", reason="client-not-enrolled"), "plan does not include"),
-        (problem(403), "lack a scope"),
-        (problem(403, "not-authorized-for-resource"), "protected"),
-        (problem(403, "unsupported-authentication"), "For a reason"),
-        (answer(403, body=b"<html>no</html>", content_type="text/html"), "403 Forbidden"),
-        (problem(404), "404 Not Found"),
-        (answer(200, {"errors": [{"title": "Not Found Error", "detail": "Could not find user: [7]."}]}), "not find"),
-    ],
-    ids=["not enrolled", "scope", "protected", "app-only", "a page", "404", "errors only"],
-)  # fmt: skip
-def test_what_x_does_not_show_is_skipped_with_the_reason(scripted: ScriptedX, refusal: Behaviour, reason: str) -> None:
-    result = scripted.read(FOLLOWERS, refusal)
-    assert reason in (result.skipped or "")
-    assert result.watermarks == {f"hidden:followers:{USER}": {"why": result.skipped}}
-    assert result.operations == ()
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -78,9 +58,9 @@ def test_without_a_beginning_there_is_nothing_more_to_drop(scripted: ScriptedX, 
     assert len(scripted.server.seen) == 1
 
 
-def test_a_hashtag_that_x_does_not_search_for_is_skipped(scripted: ScriptedX) -> None:
-    result = scripted.read(HASHTAG, invalid("query"))
-    assert "X does not search for #gates" in (result.skipped or "")
+def test_a_hashtag_that_x_does_not_search_for_is_told(scripted: ScriptedX) -> None:
+    with pytest.raises(Gone, match=r"X does not search for #gates.*Take it out of the settings"):
+        scripted.read(HASHTAG, invalid("query"))
     assert len(scripted.server.seen) == 1
 
 
@@ -91,18 +71,19 @@ def test_any_other_bad_request_is_evidence(scripted: ScriptedX) -> None:
     assert len(scripted.server.seen) == 1
 
 
-@pytest.mark.parametrize("body", [{}, {"data": {"id": "1"}}, {"hello": []}, [], None, "text"])
-def test_an_answer_that_is_no_envelope_is_evidence(scripted: ScriptedX, body: Any) -> None:
-    with pytest.raises(UnexpectedPayload):
+@pytest.mark.parametrize("body", [{}, {"hello": []}, [], None, "text"])
+def test_an_answer_that_is_not_x_s_envelope_comes_due_again(scripted: ScriptedX, body: Any) -> None:
+    with pytest.raises(Refused):
         scripted.read(MENTIONS, answer(200, body))
+
+
+def test_an_envelope_with_another_shape_of_data_is_evidence(scripted: ScriptedX) -> None:
+    with pytest.raises(UnexpectedPayload):
+        scripted.read(MENTIONS, answer(200, {"data": {"id": "1"}}))
 
 
 @pytest.mark.parametrize("more", [{}, {"data": None}, {"data": []}, {"data": None, "includes": None, "errors": None}])
 @pytest.mark.parametrize("stream", [FOLLOWERS, MENTIONS, HASHTAG], ids=lambda stream: stream.kind)
 def test_nothing_found_is_nothing_and_no_mistake(scripted: ScriptedX, stream: Any, more: dict[str, Any]) -> None:
-    result = scripted.read(stream, {**NOTHING, **more})
+    result = scripted.read(stream, {**NOTHING, **more}, count=0)
     assert (result.skipped, activities(result), result.rejected, result.next_page) == (None, [], (), None)
-
-
-def test_what_is_shown_again_is_no_longer_told(scripted: ScriptedX) -> None:
-    assert scripted.read(FOLLOWERS, payload("followers")).watermarks[f"hidden:followers:{USER}"] == {"why": None}

@@ -17,7 +17,7 @@ from crowd_pipelines.model.records import TimestampSource
 from crowd_pipelines.model.streams import RetractMissing
 from crowd_pipelines_tests.http.scripted_server import Handler
 from crowd_pipelines_tests.integrations.twitter import scripted as x
-from crowd_pipelines_tests.integrations.twitter.scripted import ScriptedX, activities, payload, updated
+from crowd_pipelines_tests.integrations.twitter.scripted import ScriptedX, activities, payload
 
 TOKEN = "7140dibdnow9c7btw3z4"
 
@@ -53,7 +53,7 @@ def test_an_author_is_shown_as_x_shows_them(scripted: ScriptedX) -> None:
 
 def test_what_an_author_left_empty_is_told_as_such(scripted: ScriptedX) -> None:
     author = activities(scripted.read(x.MENTIONS, payload("mentions")))[2].member
-    assert (author.display_name, author.reach) == ("quiet_one", None)
+    assert (author.username, author.display_name, author.reach) == ("quiet_one", None, None)
     empty = {"avatarUrl": None, "bio": None, "location": None, "websiteUrl": None}
     assert author.attributes == {"url": "https://twitter.com/quiet_one", **empty}
 
@@ -88,7 +88,9 @@ def test_requests_are_made_in_the_old_vocabulary(scripted: ScriptedX) -> None:
 def test_a_page_leads_on_and_the_watermark_waits_for_the_last(scripted: ScriptedX) -> None:
     first = scripted.read(x.MENTIONS, payload("mentions"))
     newest = "2028420000000000003"
-    further = x.MENTIONS.model_copy(update={"page": 2, "token": TOKEN, "newest_id": newest})
+    further = x.MENTIONS.model_copy(
+        update={"page": 2, "token": TOKEN, "newest_id": newest, "oldest_id": "2028400000000000001"}
+    )
     assert first.next_page == further
     assert "mentions:4001" not in first.watermarks
     last = scripted.read(further, {"meta": {"result_count": 0}})
@@ -141,9 +143,9 @@ FIRST, SECOND = "2028420000000000003", "2028425000000000003"
 def test_an_edit_is_the_activity_that_it_changes(scripted: ScriptedX) -> None:
     one = edited(FIRST, created_at=posted_at(FIRST).isoformat())
     other = edited(FIRST, SECOND, created_at=posted_at(SECOND).isoformat())
-    [before] = activities(scripted.read(x.MENTIONS, {"data": [one]}))
-    [after] = activities(scripted.read(x.MENTIONS, {"data": [other]}))
-    [both] = activities(scripted.read(x.MENTIONS, {"data": [other, one]}))
+    [before] = activities(scripted.read(x.MENTIONS, {"data": [one], "meta": {}}))
+    [after] = activities(scripted.read(x.MENTIONS, {"data": [other], "meta": {}}))
+    [both] = activities(scripted.read(x.MENTIONS, {"data": [other, one], "meta": {}}))
     assert (after.key, after.body, after.url) == (before.key, SECOND, f"https://twitter.com/i/status/{SECOND}")
     assert after.timestamp == before.timestamp.replace(microsecond=0)
     assert both == after
@@ -155,7 +157,7 @@ def test_an_edit_is_still_the_activity_that_it_changes_when_another_version_has_
 ) -> None:
     post = edited(FIRST, SECOND, created_at=posted_at(SECOND).isoformat())
     post["edit_history_tweet_ids"].insert(1, unusable)
-    [found] = activities(scripted.read(x.MENTIONS, {"data": [post]}))
+    [found] = activities(scripted.read(x.MENTIONS, {"data": [post], "meta": {}}))
     assert (found.source_id, found.body) == (FIRST, SECOND)
 
 
@@ -179,22 +181,24 @@ def test_a_whole_list_tells_who_is_there(scripted: ScriptedX) -> None:
 
 
 def test_a_list_whose_first_pages_are_not_all_remembered_tells_nothing_of_who_left(scripted: ScriptedX) -> None:
-    third = x.FOLLOWERS.model_copy(update={"page": 3, "token": "T"})
+    third = x.FOLLOWERS.model_copy(update={"page": 3, "token": "T", "total": 2, "started_at": x.STARTED_AT})
     scripted.known["followers:4001:page:1"] = {"ids": ["5"]}
+    scripted.known["followers:4001:begun"] = {"front": [["5", "d"]], "whole_at": x.STARTED_AT.isoformat()}
     operations = scripted.read(third, payload("followers"), onboarding=True).operations
     assert not [operation for operation in operations if isinstance(operation, RetractMissing)]
 
 
 def test_known_followers_are_no_news_but_what_changed_about_them_is(scripted: ScriptedX) -> None:
-    look = x.FOLLOWERS.model_copy(update={"size": 100})
-    scripted.known.update(scripted.read(look, payload("followers")).watermarks)
-    again = scripted.read(look, payload("followers"))
-    assert (activities(again), updated(again)) == ([], [])
+    scripted.known.update(scripted.read(x.FOLLOWERS, payload("followers"), onboarding=True).watermarks)
+    again = scripted.read(x.LOOK, payload("followers"))
+    assert activities(again) == []
     renamed = payload("followers")
     renamed["data"][1]["username"] = "now_other"
-    changed = scripted.read(look, renamed)
-    assert activities(changed) == []
-    assert [member.username for member in updated(changed)] == ["now_other"]
+    [changed] = activities(scripted.read(x.LOOK, renamed))
+    assert changed.source_id == "4001:12"
+    # What derives from the name goes with it.
+    address = "https://twitter.com/now_other"
+    assert (changed.member.username, changed.member.attributes["url"], changed.url) == ("now_other", address, address)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +282,7 @@ def test_a_page_that_leads_to_itself_is_a_circle(scripted: ScriptedX, stream: An
     body["meta"]["next_token"] = TOKEN
     first = scripted.read(stream, body, onboarding=True)
     assert first.next_page is not None
+    scripted.known.update(first.watermarks)
     second = scripted.read(first.next_page, body, onboarding=True).next_page
     assert second is not None
     assert second.key == first.next_page.key

@@ -9,6 +9,9 @@ from crowd_pipelines.sandbox.client import Truth
 
 KINDS = ("reach",)
 
+UNAUTHORIZED = '{"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}'
+ABSENT = {"test_a_subject_that_is_gone_is_skipped": "what is gone, X tells with a type; see test_refusals"}
+
 
 def QUIET_CHECK(truth: Truth) -> int:  # noqa: N802  a bound, here worked out
     """Without a database nobody remembers who was seen: everybody is due each time."""

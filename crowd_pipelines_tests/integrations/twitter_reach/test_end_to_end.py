@@ -68,9 +68,15 @@ def test_a_new_name_is_seen_and_a_taken_one_is_not_mistaken(both: Both) -> None:
     both.long_ago()
     both.reach.onboard()
     stored = {
-        row["source_id"]: row["username"] for row in both.x.rows("SELECT source_id, username FROM member_identities")
+        row["source_id"]: (row["username"], row["url"])
+        for row in both.x.rows(
+            "SELECT i.source_id, i.username, m.attributes->'url'->>'twitter' AS url FROM member_identities AS i"
+            " JOIN members AS m ON m.id = i.member_id"
+        )
     }
-    assert (stored[one], stored[other]) == ("brand_new", names[one])
+    # The address goes with the name.
+    assert stored[one] == ("brand_new", "https://twitter.com/brand_new")
+    assert stored[other] == (names[one], f"https://twitter.com/{names[one]}")
 
 
 def test_who_is_not_shown_is_asked_for_ever_more_rarely(both: Both) -> None:
@@ -160,17 +166,52 @@ def test_the_budget_is_that_of_the_account_s_integration(both: Both) -> None:
     assert len(scopes) == 1
 
 
-def test_a_plan_without_lookups_is_told(both: Both) -> None:
+def test_a_plan_without_lookups_is_owed_and_told(both: Both) -> None:
     both.long_ago()
     both.x.change("forbid", endpoint="users")
-    assert both.reach.onboard().state is RunState.PROCESSED
+    run = both.reach.onboard()
+    assert run.state is RunState.ERROR
+    assert "Nothing could be read" in (run.error or "")
     assert len(both.looked_up()) == 1
-    [notices] = both.x.rows("SELECT state->'notices' AS n FROM integrations WHERE platform = 'twitter_reach'")
-    assert "plan" in notices["n"][0]
+    [debt] = both.x.rows("SELECT place, permission, reason FROM owed_reads")
+    assert (debt["place"], debt["permission"]) == ("users", "plan")
+    assert "plan" in debt["reason"]
     both.x.change("allow", endpoint="users")
-    both.reach.check()
-    [notices] = both.x.rows("SELECT state->'notices' AS n FROM integrations WHERE platform = 'twitter_reach'")
-    assert notices["n"] == []
+    both.reach.onboard()
+    assert both.x.rows("SELECT place FROM owed_reads") == []
+    assert_reaches_are_true(both)
+
+
+def test_a_refusal_that_is_not_x_s_is_nothing_but_late(both: Both) -> None:
+    both.long_ago()
+    both.x.fault("replace", path="/users", status=403, body="<html>blocked</html>", times=2)
+    run = both.reach.onboard()
+    assert run.state is RunState.DELAYED
+    while run.state is RunState.DELAYED:
+        run = both.reach.resume(run)
+    assert run.state is RunState.PROCESSED
+    assert both.x.rows("SELECT place FROM owed_reads") == []
+    assert_reaches_are_true(both)
+
+
+@pytest.mark.parametrize("what", ["short_page", "unknown_problem"])
+def test_an_answer_that_names_nobody_who_is_missing_is_asked_for_again(both: Both, what: str) -> None:
+    both.long_ago()
+    both.x.fault("poison", path="/users", what=what, times=1)
+    run = both.reach.onboard()
+    assert run.state is RunState.DELAYED
+    assert both.reach.resume(run).state is RunState.PROCESSED
+    assert_reaches_are_true(both)
+
+
+def test_a_null_is_unread_and_asked_for_again(both: Both) -> None:
+    both.long_ago()
+    both.x.fault("poison", path="/users", what="null_record", times=1)
+    assert both.reach.onboard().state is RunState.PROCESSED
+    assert [row["kind"] for row in both.x.rows("SELECT kind FROM owed_reads")] == ["unread"]
+    assert both.reach.check().state is RunState.PROCESSED
+    assert both.x.rows("SELECT kind FROM owed_reads") == []
+    assert_reaches_are_true(both)
 
 
 def test_credentials_that_are_taken_back_end_the_run(both: Both) -> None:
@@ -182,7 +223,7 @@ def test_credentials_that_are_taken_back_end_the_run(both: Both) -> None:
     assert len(both.looked_up()) == 1
 
 
-@pytest.mark.parametrize("what", ["null_record", "no_username", "text_id", "no_id"])
+@pytest.mark.parametrize("what", ["no_username", "text_id", "no_id"])
 def test_a_poison_record_is_quarantined_and_no_absence(both: Both, what: str) -> None:
     both.long_ago()
     both.x.fault("poison", path="/users", what=what, times=1)
