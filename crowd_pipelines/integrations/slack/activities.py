@@ -43,6 +43,11 @@ def is_join(message: Message) -> bool:
     return message.subtype in _JOINS and bool(message.author)
 
 
+def is_withheld(message: Message) -> bool:
+    """Tell whether administrators keep the message from being shown, for as long as they want: it is still there."""
+    return message.subtype == "ekm_access_denied"
+
+
 def source_id(channel: str, ts: str) -> str:
     """Return a message's id in the whole workspace: its own is one of its channel only."""
     return f"{channel}:{ts}"
@@ -112,7 +117,8 @@ def user_member(user: User) -> Member:
         platform=PLATFORM,
         source_id=user.id,
         username=user.name or user.id,
-        display_name=profile.real_name or user.real_name or profile.display_name or user.name,
+        # Never the name of the account, which may be somebody else's after a change.
+        display_name=profile.real_name or user.real_name or profile.display_name or None,
         emails=(profile.email,) if profile.email else (),
         attributes={
             "avatarUrl": profile.image_72 or None,
