@@ -117,8 +117,8 @@ def user_member(user: User) -> Member:
         platform=PLATFORM,
         source_id=user.id,
         username=user.name or user.id,
-        # Never the name of the account, which may be somebody else's after a change.
-        display_name=profile.real_name or user.real_name or profile.display_name or None,
+        # Never the name of an account that is in use: it may be somebody else's after a change.
+        display_name=profile.real_name or user.real_name or profile.display_name or _anonymous(user),
         emails=(profile.email,) if profile.email else (),
         attributes={
             "avatarUrl": profile.image_72 or None,
@@ -127,6 +127,11 @@ def user_member(user: User) -> Member:
             **({"timezone": user.tz_label} if user.tz_label else {}),
         },
     )
+
+
+def _anonymous(user: User) -> str | None:
+    """Return the name that Slack gives to those who left and are forgotten, such as deactivateduser693438."""
+    return user.name if user.deleted else None
 
 
 def mentioned_member(user_id: str, name: str) -> Member:
