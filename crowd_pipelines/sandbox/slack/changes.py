@@ -94,10 +94,11 @@ class LeaveChannel(Change):
 
 
 class ArchiveChannel(Change):
-    """A channel is archived; with `ejects` bots are out of it by that, as usual."""
+    """A channel is archived, or no longer; with `ejects` bots are out of it by that, as usual."""
 
     do: Literal["archive_channel"]
     channel: str | None = None
+    archived: bool = True
     ejects: bool = False
 
 

@@ -205,7 +205,7 @@ class Happenings:
 
     def _archive_channel(self, change: ch.ArchiveChannel) -> Touched:
         channel = self.choice.channel(change.channel)
-        channel.archived = True
+        channel.archived = change.archived
         if change.ejects:
             self._lose(channel, why="archived")
             channel.joined = False

@@ -232,7 +232,7 @@ def test_a_deleted_head_leaves_its_replies_until_they_are_deleted_too(onboarded:
     assert_true(onboarded, onboarded.truth())
 
 
-def test_the_last_reply_that_is_deleted_is_retracted_when_the_thread_shows_that_it_is_empty(
+def test_the_last_reply_that_is_deleted_is_retracted_when_the_thread_shows_so(
     onboarded: Connected,
 ) -> None:
     head = onboarded.truth().cases["unanswered"]

@@ -201,7 +201,7 @@ def test_a_thread_is_gone_only_while_its_channel_answers(web_api: WebApi, error:
 
 
 def test_nobody_can_invite_an_app_to_an_archived_channel(web_api: WebApi) -> None:
-    with pytest.raises(NotPermitted, match="It is archived.*unarchive the channel and invite the app") as refusal:
+    with pytest.raises(NotPermitted, match=r"It is archived.*unarchive the channel and invite the app") as refusal:
         web_api.read(HISTORY.model_copy(update={"archived": True}), refused("not_in_channel"))
     assert refusal.value.permission == "not_in_channel"
 
