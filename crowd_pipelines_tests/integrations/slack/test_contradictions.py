@@ -213,11 +213,16 @@ def test_somebody_whom_slack_could_not_show_is_looked_up_again(known: WebApi, bo
 # With the database: what passes leaves no trace.
 
 
-@pytest.mark.parametrize("what", ["no_cursor", "no_list", "error_beside", "nothing", "number_cursor"])
-@pytest.mark.parametrize("path", ["conversations.list", "users.list", "history", "replies"])
+PASSING = [
+    (path, what)
+    for path in ("conversations.list", "users.list", "history", "replies")
+    for what in ("no_cursor", "no_list", "error_beside", "number_cursor")
+]
+
+
+# Of the other lists an empty one contradicts nothing.
+@pytest.mark.parametrize(("path", "what"), [*PASSING, ("history", "nothing")])
 def test_a_contradiction_that_passes_leaves_the_truth(onboarded: Connected, path: str, what: str) -> None:
-    if (path, what) in {("conversations.list", "nothing"), ("users.list", "nothing"), ("replies", "nothing")}:
-        pytest.skip("an empty list that contradicts nothing is an empty list")
     onboarded.sandbox.change("slack", [{"do": "week", "seed": 2}])
     onboarded.fault("poison", path=path, what=what, times=2)
     finished(onboarded)
