@@ -3,7 +3,8 @@
 `KINDS` are the stable names of its streams, sorted; `streams(truth)` is one stream of every kind that leads to
 something. Optional: `ABSENT`, a reason for each test here that cannot apply; `QUIET_CHECK`, the most requests that a
 check with nothing new may take, or a function of the truth; `known_members(truth)`, whom the database would know;
-`DECIDING`, fields whose value may say that something is no record.
+`DECIDING`, fields whose value may say that something is no record; `UNAUTHORIZED`, the body in which a provider refuses
+credentials, where the platform's table of refusals asks for its own words.
 """
 
 import importlib
@@ -31,6 +32,7 @@ from crowd_pipelines.http import (
     Retryable,
     UnexpectedPayload,
 )
+from crowd_pipelines.http.errors import Refused
 from crowd_pipelines.integrations import registry
 from crowd_pipelines.model.records import Activity, KnownMember, Member
 from crowd_pipelines.model.streams import Json, Stream, StreamResult, UpdateMembers, UpsertActivities, UpsertMembers
@@ -159,6 +161,11 @@ def stream(reader: Reader, platform: str, kind: str) -> Stream:
     return found
 
 
+def unauthorized(reader: Reader) -> str:
+    body: str = getattr(contract_of(reader.integration.platform), "UNAUTHORIZED", '{"error": "unauthorized"}')
+    return body
+
+
 def activities_of(results: Mapping[Stream, StreamResult]) -> list[Activity]:
     return [
         activity
@@ -239,7 +246,7 @@ def test_its_member_attributes_are_unique_and_have_labels(platform: str) -> None
 @every_platform
 def test_its_credentials_are_checked_with_a_call(reader: Reader) -> None:
     reader.integration.check_credentials(reader.api, reader.context().settings)
-    reader.sandbox.fault(reader.integration.platform, "replace", status=401, body="{}")
+    reader.sandbox.fault(reader.integration.platform, "replace", status=401, body=unauthorized(reader))
     with pytest.raises(CredentialsRejected):
         reader.integration.check_credentials(reader.api, reader.context().settings)
 
@@ -321,7 +328,7 @@ def test_a_rate_limit_is_told_with_its_end(reader: Reader, stream: Stream) -> No
 
 @every_kind
 def test_refused_credentials_are_told(reader: Reader, stream: Stream) -> None:
-    reader.sandbox.fault(reader.integration.platform, "replace", status=401, body='{"error": "unauthorized"}')
+    reader.sandbox.fault(reader.integration.platform, "replace", status=401, body=unauthorized(reader))
     with pytest.raises(CredentialsRejected):
         reader.process(stream)
 
@@ -363,7 +370,7 @@ def test_an_answer_of_another_shape_is_evidence_and_never_a_record(reader: Reade
     reader.sandbox.fault(reader.integration.platform, "replace", body=body)
     try:
         result = reader.process(stream)
-    except UnexpectedPayload:
+    except (UnexpectedPayload, Refused):
         return
     assert result.rejected
     assert activities_of({stream: result}) == []

@@ -4,7 +4,7 @@ Source: the error tables of the methods that we call, and the errors that every 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from crowd_pipelines.http.outcomes import Outcome, Response, Verdict
@@ -20,6 +20,9 @@ ORGANIZATION_WIDE = (
     "The token is that of a whole organization (Enterprise Grid), which may have several workspaces: "
     'name the one to be read in the setting "team_id", as in {"team_id": "T024BE91L"}.'
 )
+
+_STATUSES: Mapping[Outcome, tuple[int, ...]] = {Outcome.RATE_LIMITED: (429, 200), Outcome.CREDENTIALS: ()}
+"""Slack's errors come with status 200, but for limits; about the token they say the same whatever the status."""
 
 _SCOPES = re.compile(r"[a-zA-Z0-9_.:, -]{1,200}")
 
@@ -59,7 +62,7 @@ def _rows(
 ) -> Iterator[Refusal]:
     for code, reason in reasons:
         body: dict[str, Any] = {"ok": False, "error": code}
-        statuses = (429, 200) if outcome is Outcome.RATE_LIMITED else (200,)
+        statuses = _STATUSES.get(outcome, (200,))
         yield Refusal(
             code=code,
             outcome=outcome,

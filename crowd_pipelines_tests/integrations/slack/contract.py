@@ -10,6 +10,13 @@ DECIDING = ("thread_ts", "user", "subtype", "type", "bot_id", "deleted", "is_bot
 """Fields that tell whether something is a record of ours: a bot's is none, nor a note of Slack's, nor who has left."""
 
 
+UNAUTHORIZED = '{"ok": false, "error": "invalid_auth"}'
+
+ABSENT = {
+    "test_a_subject_that_is_gone_is_skipped": "Slack tells with codes in a 200: test_errors has a test for each",
+}
+
+
 def streams(truth: Truth) -> list[Stream]:
     """One stream of every kind that leads to something."""
     channel, _, thread = truth.cases["many_replies"].partition(":")
