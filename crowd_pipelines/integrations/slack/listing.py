@@ -1,6 +1,7 @@
 """Reading the list of people, in bulk and once a day, which leads on to the channels where their names are needed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,28 +77,32 @@ def _people(stream: MembersStream, page: Page, run: Run) -> StreamResult:
     rejected: list[RejectedRecord] = []
     users = list(usable(User, page.items, rejected))
     known = run.read_watermarks([*(user_subject(user.id) for user in users), *(join_subject(u.id) for u in users)])
-    marks = {user.id: mark_of(user, Plan.of(run).team, listed=True) for user in users}
-    changed = [u for u in users if run.onboarding or known.get(user_subject(u.id)) != marks[u.id].model_dump()]
-    incomplete = NO_CURSOR if page.has_more and not page.cursor else None
-    is_last = not (page.cursor or incomplete)
-    return StreamResult(
-        operations=(
-            UpsertMembers(members=tuple(records.user_member(user) for user in changed if user.is_person)),
-            # Of a list that is tried again they are noted then: since when they are there, is the first look's to tell.
-            UpsertActivities(activities=() if incomplete else tuple(_observed_joins(changed, known, run))),
-        ),
+    marks = {user.id: mark_of(user, Plan.of(run).team, listed=True).model_dump() for user in users}
+    changed = [user for user in users if run.onboarding or known.get(user_subject(user.id)) != marks[user.id]]
+    members = UpsertMembers(members=tuple(records.user_member(user) for user in changed if user.is_person))
+    shown = StreamResult(operations=(members,), rejected=tuple(rejected), unread=page.nulls)
+    if problem := _contradiction(stream, page):
+        # It is tried again, and then tells who came; the channels can be read all the same.
+        return replace(shown, incomplete=problem, new_streams=_onward(stream))
+    joins = UpsertActivities(activities=tuple(_observed_joins(changed, known, run)))
+    return replace(
+        shown,
+        operations=(members, joins),
         last_record=users[-1].id if users else None,
-        # A list that contradicts itself is tried again; the channels can be read all the same.
-        new_streams=_onward(stream) if is_last or incomplete else (),
+        new_streams=() if page.cursor else _onward(stream),
         next_page=stream.model_copy(update={"cursor": page.cursor}) if page.cursor else None,
         watermarks={
-            **{user_subject(user.id): marks[user.id].model_dump() for user in changed},
-            **({MEMBERS: {"read_at": run.started_at.isoformat()}} if is_last else {}),
+            **{user_subject(user.id): marks[user.id] for user in changed},
+            **({} if page.cursor else {MEMBERS: {"read_at": run.started_at.isoformat()}}),
         },
-        rejected=tuple(rejected),
-        unread=page.nulls,
-        incomplete=incomplete,
     )
+
+
+def _contradiction(stream: MembersStream, page: Page) -> str | None:
+    """Return what cannot be true of the list: that there is more and no way to it, or nobody, not even the app."""
+    if page.has_more and not page.cursor:
+        return NO_CURSOR
+    return "the list of people is empty" if not (page.items or page.cursor or stream.cursor) else None
 
 
 def _onward(stream: MembersStream) -> tuple[Stream, ...]:

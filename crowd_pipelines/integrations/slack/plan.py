@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from crowd_pipelines.framework.integration import RunContext
 from crowd_pipelines.framework.reading import count_nulls, usable
-from crowd_pipelines.http.errors import CredentialsRejected, NotPermitted
+from crowd_pipelines.http.errors import CredentialsRejected, NotPermitted, Refused
 from crowd_pipelines.integrations.slack.api import Channel, SlackApi
 from crowd_pipelines.integrations.slack.streams import CHANNEL_KINDS
 from crowd_pipelines.model.streams import RejectedRecord
@@ -105,10 +105,15 @@ class Choice:
 
 
 def listed_channels(api: SlackApi, kinds: Sequence[str], *, team: str) -> ChannelList:
-    """Return the channels of these kinds. Raises CredentialsRejected when no channels at all may be listed."""
+    """Return the channels of these kinds. Raises CredentialsRejected when no channels at all may be listed.
+
+    Raises Refused for a workspace without any: #general can be neither deleted nor archived.
+    """
     raw, refusals = _listed(api, kinds, team)
     if len(refusals) == len(CHANNEL_KINDS):
         raise CredentialsRejected(f"The app may not list any channels. {' '.join(map(str, refusals.values()))}")
+    if not raw and "public_channel" in set(kinds) - refusals.keys():
+        raise Refused("conversations.list answered no channels, and every workspace has some. It will be tried again.")
     rejected: list[RejectedRecord] = []
     channels = tuple(usable(Channel, raw, rejected))
     return ChannelList(channels=channels, nulls=count_nulls(raw), rejected=tuple(rejected), refusals=refusals)

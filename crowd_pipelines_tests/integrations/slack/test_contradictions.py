@@ -6,6 +6,7 @@ import pytest
 
 from crowd_pipelines.http.errors import Refused
 from crowd_pipelines.integrations.slack.api import MOST_RESTARTS
+from crowd_pipelines.integrations.slack.integration import SlackIntegration
 from crowd_pipelines.integrations.slack.people import UserMark
 from crowd_pipelines.integrations.slack.streams import ChannelMark, ChannelsStream, HistoryStream, RepliesStream
 from crowd_pipelines.model.states import RunState
@@ -66,6 +67,16 @@ def test_a_plan_that_hides_what_is_old_says_that_there_is_more_and_it_is_the_end
     result = known.read(HISTORY, body, onboarding=True)
     assert (result.incomplete, result.next_page) == (None, None)
     assert ChannelMark.model_validate(result.watermarks[HISTORY.subject]).newest == HEAD
+
+
+def test_a_workspace_without_anybody_or_any_channel_is_none(known: WebApi) -> None:
+    nobody = known.read(MEMBERS, {"ok": True, "members": [], "response_metadata": {"next_cursor": ""}})
+    assert (nobody.incomplete, nobody.watermarks) == ("the list of people is empty", {})
+    assert known.read(MEMBERS, {"ok": True, "members": [], "response_metadata": {"next_cursor": "c"}}).next_page
+    known.answers("auth.test", {"ok": True, "url": "https://acme.slack.com/", "team_id": "T01"})
+    known.answers("conversations.list", {"ok": True, "channels": []})
+    with pytest.raises(Refused, match="every workspace has some"):
+        SlackIntegration().preprocess(known.run(onboarding=True))
 
 
 @pytest.mark.parametrize("stream", [HISTORY, THREAD], ids=["history", "replies"])
@@ -220,8 +231,9 @@ PASSING = [
 ]
 
 
-# Of the other lists an empty one contradicts nothing.
-@pytest.mark.parametrize(("path", "what"), [*PASSING, ("history", "nothing")])
+@pytest.mark.parametrize(
+    ("path", "what"), [*PASSING, *((path, "nothing") for path in ("conversations.list", "users.list", "history"))]
+)
 def test_a_contradiction_that_passes_leaves_the_truth(onboarded: Connected, path: str, what: str) -> None:
     onboarded.sandbox.change("slack", [{"do": "week", "seed": 2}])
     onboarded.fault("poison", path=path, what=what, times=2)

@@ -340,6 +340,6 @@ def test_what_a_message_can_do_without_may_be_odd(known: WebApi) -> None:
 
 def test_a_workspace_may_keep_its_address_to_itself(web_api: WebApi) -> None:
     web_api.answers("auth.test", {"ok": True, "url": None, "team_id": None})
-    web_api.answers("conversations.list", {"ok": True, "channels": []})
+    web_api.answers("conversations.list", {"ok": True, "channels": [{"id": "C01"}]})
     plan = SlackIntegration().preprocess(web_api.run(onboarding=True))
     assert (plan["site"], plan["team"]) == ("https://slack.com/", "")
