@@ -48,11 +48,12 @@ def read_history(given: HistoryStream, run: Run) -> StreamResult:
         return StreamResult(next_page=stream.again(expired))
     except NotPermitted as refused:
         raise _explained(stream, refused) from refused
-    if vacancy := _Vacancy.of(stream, page, mark):
-        if vacancy.is_contradicted(run, pace):
-            return StreamResult(incomplete="the channel shows nothing, and yet a message of it when asked for it")
+    shown = ShownPage.of(stream, page, mark, run)
+    if _is_newest_missing(stream, page, shown, mark):
+        if run.api.message(stream.address or stream.channel, mark.newest, bucket=pace.bucket("history")):
+            return StreamResult(incomplete="the channel does not show its newest message, but does when asked for that")
         mark = mark.model_copy(update={"vacant": mark.newest})
-    return _result(stream, page, ShownPage.of(stream, page, mark, run), mark, pace)
+    return _result(stream, page, shown, mark, pace)
 
 
 def _placed(stream: HistoryStream, run: Run) -> HistoryStream:
@@ -80,32 +81,22 @@ def _explained(stream: HistoryStream, refused: NotPermitted) -> NotPermitted:
     if not stream.archived:
         return refused
     return NotPermitted(
-        f"It is archived, and with that Slack took the app out of it. What was said between the last check and then is "
-        f"not read; to have it read, unarchive the channel and invite the app. ({refused})",
+        "It is archived, and with that Slack took the app out of it. What was said between the last check and then is "
+        f"not read; to have it read, unarchive the channel and invite the app. (Slack answered {refused.permission}.)",
         permission=refused.permission,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Vacancy:
-    """A channel that shows nothing, although messages of it are known: all of them are gone or hidden, or it errs."""
+def _is_newest_missing(stream: HistoryStream, page: Page, shown: ShownPage, mark: ChannelMark) -> bool:
+    """Tell whether the newest message that is known should be shown, and is not: deleted, hidden, or out of date.
 
-    stream: HistoryStream
-    newest: str
-
-    @classmethod
-    def of(cls, stream: HistoryStream, page: Page, mark: ChannelMark) -> "_Vacancy | None":
-        """Return the vacancy, once for the newest message that is known: further ones say the same."""
-        begins = not (stream.cursor or stream.sweeping or stream.above)
-        is_empty = not (page.items or page.cursor or page.has_more)
-        if begins and is_empty and mark.newest and mark.newest != mark.vacant:
-            return cls(stream=stream, newest=mark.newest)
-        return None
-
-    def is_contradicted(self, run: Run, pace: Pace) -> bool:
-        """Tell whether Slack shows the newest message when it is asked for that alone."""
-        channel = self.stream.address or self.stream.channel
-        return run.api.message(channel, self.newest, bucket=pace.bucket("history")) is not None
+    Of a channel that shows nothing at all this is asked once, since the next check would say the same.
+    """
+    if stream.cursor or stream.sweeping or stream.above or not mark.newest:
+        return False
+    if page.items or page.cursor or page.has_more:
+        return mark.newest in shown.gone
+    return mark.newest != mark.vacant
 
 
 def _result(stream: HistoryStream, page: Page, shown: ShownPage, mark: ChannelMark, pace: Pace) -> StreamResult:
@@ -186,7 +177,7 @@ def _read_through(read: HistoryStream, mark: ChannelMark) -> _Following:
     )
     if not (read.sweep and done.deep):
         return _Following(watermarks={read.subject: done.model_dump()})
-    sweep = HistoryStream(channel=read.channel, name=read.name, latest=mark.swept or reached, sweeping=True)
+    sweep = read.whole.model_copy(update={"latest": mark.swept or reached, "sweeping": True})
     began = done.model_copy(update={"swept_at": read.latest})
     return _Following(sweep=sweep, watermarks={read.subject: began.model_dump()})
 

@@ -76,7 +76,7 @@ def _without_people(stream: MembersStream, refused: Gone | NotPermitted, run: Ru
 def _people(stream: MembersStream, page: Page, run: Run) -> StreamResult:
     rejected: list[RejectedRecord] = []
     users = list(usable(User, page.items, rejected))
-    known = run.read_watermarks([*(user_subject(user.id) for user in users), *(join_subject(u.id) for u in users)])
+    known = run.read_watermarks([subject(user.id) for user in users for subject in (user_subject, join_subject)])
     marks = {user.id: mark_of(user, Plan.of(run).team, listed=True).model_dump() for user in users}
     changed = [user for user in users if run.onboarding or known.get(user_subject(user.id)) != marks[user.id]]
     members = UpsertMembers(members=tuple(records.user_member(user) for user in changed if user.is_person))
@@ -85,17 +85,12 @@ def _people(stream: MembersStream, page: Page, run: Run) -> StreamResult:
         # It is tried again, and then tells who came; the channels can be read all the same.
         return replace(shown, incomplete=problem, new_streams=_onward(stream))
     joins = UpsertActivities(activities=tuple(_observed_joins(changed, known, run)))
-    return replace(
-        shown,
-        operations=(members, joins),
-        last_record=users[-1].id if users else None,
-        new_streams=() if page.cursor else _onward(stream),
-        next_page=stream.model_copy(update={"cursor": page.cursor}) if page.cursor else None,
-        watermarks={
-            **{user_subject(user.id): marks[user.id] for user in changed},
-            **({} if page.cursor else {MEMBERS: {"read_at": run.started_at.isoformat()}}),
-        },
-    )
+    learned = {user_subject(user.id): marks[user.id] for user in changed}
+    if page.cursor:
+        following = stream.model_copy(update={"cursor": page.cursor})
+        return replace(shown, operations=(members, joins), next_page=following, watermarks=learned)
+    read = {**learned, MEMBERS: {"read_at": run.started_at.isoformat()}}
+    return replace(shown, operations=(members, joins), new_streams=_onward(stream), watermarks=read)
 
 
 def _contradiction(stream: MembersStream, page: Page) -> str | None:

@@ -115,6 +115,7 @@ class _Search:
 
     @property
     def people(self) -> People:
+        """Who was found."""
         return People(
             marks=self.marks,
             found=self.found,
@@ -124,6 +125,7 @@ class _Search:
         )
 
     def look_up(self, user_id: str) -> None:
+        """Ask for someone by id."""
         self.marks[user_id] = UserMark()
         try:
             raw = self.run.api.user(user_id)

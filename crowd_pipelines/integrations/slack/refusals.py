@@ -4,7 +4,7 @@ Source: the error tables of the methods that we call, and the errors that every 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from crowd_pipelines.http.outcomes import Outcome, Response, Verdict
@@ -57,173 +57,105 @@ def _codes_of(response: Response) -> Collection[str] | None:
     return (body["error"],)
 
 
-def _rows(
-    outcome: Outcome, source: str, reasons: Iterable[tuple[str, str]], *, permission: str = ""
-) -> Iterator[Refusal]:
-    for code, reason in reasons:
-        body: dict[str, Any] = {"ok": False, "error": code}
-        statuses = _STATUSES.get(outcome, (200,))
-        yield Refusal(
-            code=code,
-            outcome=outcome,
-            reason=reason,
-            source=source,
-            statuses=statuses,
-            permission=permission,
-            body=body,
-        )
+def _rows(outcome: Outcome, source: str, reasons: Mapping[str, str]) -> Iterator[Refusal]:
+    """Yield a row for each code with its reason."""
+    statuses = _STATUSES.get(outcome, (200,))
+    for code, reason in reasons.items():
+        body = {"ok": False, "error": code}
+        yield Refusal(code=code, outcome=outcome, reason=reason, source=source, statuses=statuses, body=body)
+
+
+_GONE_CHANNEL = (
+    "Slack shows the app no such channel: it was deleted, or the app was removed from it. Invite the app there again, "
+    "if it still exists."
+)
+_CREDENTIALS = {
+    "not_authed": f"Slack got no token. {_COPY_IT}",
+    "invalid_auth": "Slack does not accept this token, or not from this network, where the app is limited to some "
+    f"addresses. {_COPY_IT}",
+    "not_allowed_token_type": f"Slack does not allow this kind of token here. {_COPY_IT}",
+    "account_inactive": f"The token belongs to an app or a user that was removed. {_INSTALL_IT}",
+    "token_revoked": f"The token was revoked. {_INSTALL_IT}",
+    "token_expired": "The token has expired, since the app has token rotation on. Use an app without it.",
+    "two_factor_setup_required": "The workspace demands two-factor authentication of whoever installed the app. Set it "
+    f"up, then use the token again. {_COPY_IT}",
+}
+_CHANNEL_PERMISSIONS = {
+    MISSING_SCOPE: f"The app lacks the scope that the answer names as `needed`. {_ADD_SCOPES}",
+    "not_in_channel": "The app is not in the channel. Invite it there with /invite to have it read.",
+    "channel_is_limited_access": "The channel belongs to a Salesforce record that the app has no access to.",
+}
+_PERMISSIONS = {
+    "no_permission": "The workspace does not permit the app to read this. Ask its administrator, and see that the app "
+    "is in the channel.",
+    "access_denied": "The workspace does not permit the app to read this. Ask its administrator.",
+    "ekm_access_denied": "The organization's administrators have suspended access to what is written there.",
+    "enterprise_is_restricted": "The organization does not permit this method. Ask its administrator.",
+    "team_access_not_granted": "The organization has not let the app into this workspace. Ask its administrator to.",
+}
+_LIST_PERMISSIONS = {
+    "invalid_types": "The app's scopes do not let it list this kind of channels: it needs channels:read for public and "
+    f"groups:read for private ones. {_ADD_SCOPES}",
+    "method_not_supported_for_channel_type": "Slack does not offer this for such a channel.",
+}
+_IN_TROUBLE = ("internal_error", "fatal_error", "service_unavailable", "request_timeout")
+_TROUBLE = "Slack is in trouble; it is asked again."
+_MOVING = "The workspace is being moved to an organization. What is missing is read when that is done."
+_NETWORK = (
+    "Slack does not let this network use the method. Allow its addresses in the settings of your Slack app and of the "
+    "organization."
+)
 
 
 def _limits() -> Iterator[Refusal]:
     told = "Slack allows a number of requests per method and minute; we wait for as long as it says."
-    yield from _rows(Outcome.RATE_LIMITED, _LIMITS, (("ratelimited", told), ("rate_limited", told)))
+    yield from _rows(Outcome.RATE_LIMITED, _LIMITS, {"ratelimited": told, "rate_limited": told})
 
 
 def _gone() -> Iterator[Refusal]:
-    yield from _rows(
-        Outcome.GONE,
-        _HISTORY,
-        [
-            (
-                "channel_not_found",
-                (
-                    "Slack shows the app no such channel: it was deleted, or the app was removed from it. "
-                    "Invite the app there again, if it still exists."
-                ),
-            )
-        ],
-    )
-    yield from _rows(Outcome.GONE, _REPLIES, [("thread_not_found", "The thread was deleted.")])
-
-
-def _credentials() -> Iterator[Refusal]:
-    yield from _rows(
-        Outcome.CREDENTIALS,
-        _EVERY_METHOD,
-        [
-            ("not_authed", f"Slack got no token. {_COPY_IT}"),
-            (
-                "invalid_auth",
-                (
-                    "Slack does not accept this token, or not from this network, where the app is limited to some "
-                    f"addresses. {_COPY_IT}"
-                ),
-            ),
-            ("not_allowed_token_type", f"Slack does not allow this kind of token here. {_COPY_IT}"),
-            ("account_inactive", f"The token belongs to an app or a user that was removed. {_INSTALL_IT}"),
-            ("token_revoked", f"The token was revoked. {_INSTALL_IT}"),
-            ("token_expired", "The token has expired, since the app has token rotation on. Use an app without it."),
-            (
-                "two_factor_setup_required",
-                (
-                    "The workspace demands two-factor authentication of whoever installed the app. Set it up, then "
-                    f"use the token again. {_COPY_IT}"
-                ),
-            ),
-        ],
-    )
+    yield from _rows(Outcome.GONE, _HISTORY, {"channel_not_found": _GONE_CHANNEL})
+    yield from _rows(Outcome.GONE, _REPLIES, {"thread_not_found": "The thread was deleted."})
 
 
 def _permissions() -> Iterator[Refusal]:
-    yield from _rows(
-        Outcome.PERMISSION,
-        _HISTORY,
-        [
-            (MISSING_SCOPE, f"The app lacks the scope that the answer names as `needed`. {_ADD_SCOPES}"),
-            ("not_in_channel", "The app is not in the channel. Invite it there with /invite to have it read."),
-            ("channel_is_limited_access", "The channel belongs to a Salesforce record that the app has no access to."),
-        ],
-    )
-    yield from _rows(
-        Outcome.PERMISSION,
-        _EVERY_METHOD,
-        [
-            (
-                "no_permission",
-                (
-                    "The workspace does not permit the app to read this. Ask its administrator, and see that the app "
-                    "is in the channel."
-                ),
-            ),
-            ("access_denied", "The workspace does not permit the app to read this. Ask its administrator."),
-            ("ekm_access_denied", "The organization's administrators have suspended access to what is written there."),
-            ("enterprise_is_restricted", "The organization does not permit this method. Ask its administrator."),
-            (
-                "team_access_not_granted",
-                "The organization has not let the app into this workspace. Ask its administrator to.",
-            ),
-        ],
-    )
-    yield from _rows(
-        Outcome.PERMISSION,
-        _CHANNELS,
-        [
-            (
-                "invalid_types",
-                (
-                    "The app's scopes do not let it list this kind of channels: it needs channels:read for public and "
-                    f"groups:read for private ones. {_ADD_SCOPES}"
-                ),
-            ),
-            ("method_not_supported_for_channel_type", "Slack does not offer this for such a channel."),
-        ],
-    )
-    yield from _rows(
-        Outcome.PERMISSION,
-        f"{_METHODS}conversations.join",
-        [("is_archived", "The channel is archived, and Slack does not show it.")],
-    )
+    yield from _rows(Outcome.PERMISSION, _HISTORY, _CHANNEL_PERMISSIONS)
+    yield from _rows(Outcome.PERMISSION, _EVERY_METHOD, _PERMISSIONS)
+    yield from _rows(Outcome.PERMISSION, _CHANNELS, _LIST_PERMISSIONS)
+    archived = {"is_archived": "The channel is archived, and Slack does not show it."}
+    yield from _rows(Outcome.PERMISSION, f"{_METHODS}conversations.join", archived)
 
 
 def _passing() -> Iterator[Refusal]:
-    trouble = "Slack is in trouble; it is asked again."
-    moving = "The workspace is being moved to an organization. What is missing is read when that is done."
-    codes = ("internal_error", "fatal_error", "service_unavailable", "request_timeout")
-    yield from _rows(Outcome.RETRY, _EVERY_METHOD, [(code, trouble) for code in codes])
-    yield from _rows(Outcome.RETRY, _EVERY_METHOD, [("team_added_to_org", moving)])
-    yield from _rows(Outcome.RETRY, _REPLIES, [("list_record_comment_fetch_failed", trouble)])
-    yield from _rows(
-        Outcome.REFUSED,
-        _EVERY_METHOD,
-        [
-            ("org_login_required", moving),
-            (
-                "accesslimited",
-                (
-                    "Slack does not let this network use the method. Allow its addresses in the settings of your Slack "
-                    "app and of the organization."
-                ),
-            ),
-        ],
-    )
+    yield from _rows(Outcome.RETRY, _EVERY_METHOD, dict.fromkeys(_IN_TROUBLE, _TROUBLE))
+    yield from _rows(Outcome.RETRY, _EVERY_METHOD, {"team_added_to_org": _MOVING})
+    yield from _rows(Outcome.RETRY, _REPLIES, {"list_record_comment_fetch_failed": _TROUBLE})
+    waiting = {"org_login_required": _MOVING, "accesslimited": _NETWORK}
+    yield from _rows(Outcome.REFUSED, _EVERY_METHOD, waiting)
 
 
 def _permanent() -> Iterator[Refusal]:
     retired = "Slack no longer offers this method: update this program."
-    yield from _rows(Outcome.UNEXPECTED, _EVERY_METHOD, [(code, _OURS) for code in _BAD_FORM])
-    yield from _rows(Outcome.UNEXPECTED, _EVERY_METHOD, [(code, retired) for code in _RETIRED])
-    yield from _rows(Outcome.UNEXPECTED, _HISTORY, [(code, _OURS) for code in _BAD_SPAN])
-    yield from _rows(Outcome.UNEXPECTED, _CHANNELS, [("invalid_limit", _OURS)])
-    yield from _rows(Outcome.UNEXPECTED, _PERSON, [("too_many_users", _OURS)])
-    yield from _rows(Outcome.UNEXPECTED, _PEOPLE, [("missing_argument", ORGANIZATION_WIDE)])
+    yield from _rows(Outcome.UNEXPECTED, _EVERY_METHOD, dict.fromkeys(_BAD_FORM, _OURS))
+    yield from _rows(Outcome.UNEXPECTED, _EVERY_METHOD, dict.fromkeys(_RETIRED, retired))
+    yield from _rows(Outcome.UNEXPECTED, _HISTORY, dict.fromkeys(_BAD_SPAN, _OURS))
+    yield from _rows(Outcome.UNEXPECTED, _CHANNELS, {"invalid_limit": _OURS})
+    yield from _rows(Outcome.UNEXPECTED, _PERSON, {"too_many_users": _OURS})
+    yield from _rows(Outcome.UNEXPECTED, _PEOPLE, {"missing_argument": ORGANIZATION_WIDE})
 
 
 def _handled() -> Iterator[Refusal]:
-    yield from _rows(
-        Outcome.OK,
-        _HISTORY,
-        [(INVALID_CURSOR, "The cursor is too old. The list is started again, a history below what came.")],
-    )
-    yield from _rows(Outcome.OK, _PEOPLE, [(LIMIT_REQUIRED, "The list of people is read in smaller pages.")])
+    again = "The cursor is too old. The list is started again, a history below what came."
     kept = "Nobody is to be seen behind the id, which stands for the name."
-    yield from _rows(Outcome.OK, _PERSON, [(code, kept) for code in sorted(NOBODY)])
+    yield from _rows(Outcome.OK, _HISTORY, {INVALID_CURSOR: again})
+    yield from _rows(Outcome.OK, _PEOPLE, {LIMIT_REQUIRED: "The list of people is read in smaller pages."})
+    yield from _rows(Outcome.OK, _PERSON, dict.fromkeys(sorted(NOBODY), kept))
 
 
 REFUSALS = RefusalTable(
     [
         *_limits(),
         *_gone(),
-        *_credentials(),
+        *_rows(Outcome.CREDENTIALS, _EVERY_METHOD, _CREDENTIALS),
         *_permissions(),
         *_passing(),
         *_permanent(),

@@ -15,10 +15,9 @@ from crowd_pipelines.framework.reading import usable
 from crowd_pipelines.http.errors import Refused
 from crowd_pipelines.integrations.slack import activities as records
 from crowd_pipelines.integrations.slack.api import CursorExpired, Message, Page, SlackApi
-from crowd_pipelines.integrations.slack.people import known_people, user_subject
-from crowd_pipelines.integrations.slack.plan import Plan
+from crowd_pipelines.integrations.slack.people import user_subject
 from crowd_pipelines.integrations.slack.regime import Pace
-from crowd_pipelines.integrations.slack.shown import Speaking, ids_of, needed, ts_of
+from crowd_pipelines.integrations.slack.shown import Speaking, ids_of, ts_of
 from crowd_pipelines.integrations.slack.streams import RepliesStream, ThreadMark, thread_subject
 from crowd_pipelines.integrations.slack.threads import signal
 from crowd_pipelines.integrations.slack.uncollected import count_by_kind
@@ -39,14 +38,7 @@ def read_replies(stream: RepliesStream, run: Run) -> StreamResult:
     """Fetch a page of a thread."""
     pace = Pace.of(run.settings.regime, run)
     try:
-        page = run.api.replies(
-            stream.address or stream.channel,
-            stream.thread,
-            oldest=stream.oldest,
-            cursor=stream.cursor,
-            limit=pace.limit,
-            bucket=pace.bucket("replies"),
-        )
+        page = _fetched(stream, run, pace)
     except CursorExpired as expired:
         return StreamResult(next_page=stream.again(expired))
     shown = _ShownReplies.of(stream, page, run)
@@ -60,6 +52,17 @@ def read_replies(stream: RepliesStream, run: Run) -> StreamResult:
         rejected=shown.rejected,
         unread=shown.nulls,
         uncollected=shown.uncollected,
+    )
+
+
+def _fetched(stream: RepliesStream, run: Run, pace: Pace) -> Page:
+    return run.api.replies(
+        stream.address or stream.channel,
+        stream.thread,
+        oldest=stream.oldest,
+        cursor=stream.cursor,
+        limit=pace.limit,
+        bucket=pace.bucket("replies"),
     )
 
 
@@ -92,15 +95,14 @@ class _ShownReplies:
         """Return a page with all that is known of it: one query, and a request for each stranger."""
         unusable: list[RejectedRecord] = []
         messages = tuple(usable(Message, page.items, unusable))
-        plan, ids, subject = Plan.of(run), ids_of(messages), thread_subject(stream.channel, stream.thread)
+        ids, subject = ids_of(messages), thread_subject(stream.channel, stream.thread)
         known = run.read_watermarks([subject, *map(user_subject, ids)])
-        people = known_people(known, ids, run, team=plan.team, needed=needed(messages))
         return cls(
             stream=stream,
             page=page,
             messages=messages,
             unusable=tuple(unusable),
-            speaking=Speaking(channel=stream.channel, name=stream.name, plan=plan, people=people),
+            speaking=Speaking.of(stream.channel, stream.name, ids, messages, known, run),
             onboarding=run.onboarding,
             known=ThreadMark.model_validate(known.get(subject, {})),
         )

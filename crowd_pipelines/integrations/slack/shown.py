@@ -35,6 +35,21 @@ class Speaking:
     plan: Plan
     people: People
 
+    @classmethod
+    def of(
+        cls,
+        channel: str,
+        name: str,
+        ids: Iterable[str],
+        messages: Iterable[Message],
+        known: Mapping[str, Json],
+        run: RunContext[Any, SlackApi],
+    ) -> "Speaking":
+        """Return what it takes, with a request for each stranger among those with these ids."""
+        plan = Plan.of(run)
+        people = known_people(known, ids, run, team=plan.team, needed=needed(messages))
+        return cls(channel=channel, name=name, plan=plan, people=people)
+
     def said(self, messages: Iterable[Message]) -> dict[str, Activity]:
         """Return what people say in these messages, by `ts`."""
         names = Names(user=self.people.name, channel=self.plan.names.get)
@@ -86,19 +101,18 @@ class ShownPage:
         stretch = _stretch(stream, messages)
         days = stretch.subjects(max(mark.newest, stream.top, *(m.ts for m in messages))) if stretch else []
         people = ids_of(messages)
-        threads = [subject_of(stream.channel, message) for message in messages]
-        joins = [join_subject(str(message.author)) for message in messages if records.is_join(message)]
-        known = run.read_watermarks([*days, *threads, *joins, *map(user_subject, people)])
-        plan = Plan.of(run)
-        known_ones = known_people(known, people, run, team=plan.team, needed=needed(messages))
+        marked = [subject_of(stream.channel, message) for message in messages]
+        marked += [join_subject(str(message.author)) for message in messages if records.is_join(message)]
+        known = run.read_watermarks([*days, *marked, *map(user_subject, people)])
+        speaking = Speaking.of(stream.channel, stream.name, people, messages, known, run)
         return cls(
             stream=stream,
             onboarding=run.onboarding,
             messages=messages,
-            rejected=(*rejected, *known_ones.rejected),
+            rejected=(*rejected, *speaking.people.rejected),
             has_gap=bool(rejected or page.nulls),
             known=known,
-            speaking=Speaking(channel=stream.channel, name=stream.name, plan=plan, people=known_ones),
+            speaking=speaking,
             before=KnownMessages.of(stream.channel, days, known),
             stretch=stretch,
         )

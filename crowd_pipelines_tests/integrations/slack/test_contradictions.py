@@ -167,6 +167,18 @@ def test_an_empty_channel_that_does_not_show_the_newest_either_is_believed_and_r
     assert len(known.server.seen) == asked + 1, "it is asked apart once"
 
 
+def test_a_channel_as_it_was_before_its_newest_message_takes_nothing_away(known: WebApi) -> None:
+    newest, older = message("1708000500.000100"), message("1708000000.000100")
+    known.keep(known.read(HISTORY, messages(newest, older), onboarding=True))
+    known.server.plays("/conversations.history", answer(payload=messages(older)), answer(payload=messages(newest)))
+    assert_proves_nothing(known.read_as_it_is(CHECK))
+    known.server.plays("/conversations.history", answer(payload=messages(older)), answer(payload=messages()))
+    assert len(retractions(known.keep(known.read_as_it_is(CHECK)))) == 2
+    asked = len(known.server.seen)
+    known.read(CHECK, messages(older))
+    assert len(known.server.seen) == asked + 1
+
+
 def test_an_empty_channel_of_which_nothing_is_known_is_empty(known: WebApi) -> None:
     assert known.read(HISTORY, messages()).incomplete is None
     assert len(known.server.seen) == 1

@@ -15,7 +15,6 @@ from crowd_pipelines_tests.integrations.slack.truths import assert_true
 from crowd_pipelines_tests.integrations.slack.web_api import HISTORY, REPLIES, WebApi, message, messages
 from crowd_pipelines_tests.integrations.stored import live, told
 
-
 THREAD = REPLIES.model_copy(update={"latest": ""})
 """A thread of which the channel has told nothing that could be older."""
 
