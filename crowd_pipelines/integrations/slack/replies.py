@@ -95,14 +95,14 @@ class _ShownReplies:
         """Return a page with all that is known of it: one query, and a request for each stranger."""
         unusable: list[RejectedRecord] = []
         messages = tuple(usable(Message, page.items, unusable))
-        ids, subject = ids_of(messages), thread_subject(stream.channel, stream.thread)
-        known = run.read_watermarks([subject, *map(user_subject, ids)])
+        subject = thread_subject(stream.channel, stream.thread)
+        known = run.read_watermarks([subject, *map(user_subject, ids_of(messages))])
         return cls(
             stream=stream,
             page=page,
             messages=messages,
             unusable=tuple(unusable),
-            speaking=Speaking.of(stream.channel, stream.name, ids, messages, known, run),
+            speaking=Speaking.of(stream, messages, known, run),
             onboarding=run.onboarding,
             known=ThreadMark.model_validate(known.get(subject, {})),
         )

@@ -17,6 +17,7 @@ from crowd_pipelines.integrations.slack.streams import (
     ChannelMark,
     HistoryStream,
     JoinMark,
+    RepliesStream,
     join_subject,
     thread_subject,
 )
@@ -38,17 +39,15 @@ class Speaking:
     @classmethod
     def of(
         cls,
-        channel: str,
-        name: str,
-        ids: Iterable[str],
+        stream: HistoryStream | RepliesStream,
         messages: Iterable[Message],
         known: Mapping[str, Json],
         run: RunContext[Any, SlackApi],
     ) -> "Speaking":
-        """Return what it takes, with a request for each stranger among those with these ids."""
-        plan = Plan.of(run)
-        people = known_people(known, ids, run, team=plan.team, needed=needed(messages))
-        return cls(channel=channel, name=name, plan=plan, people=people)
+        """Return what it takes to tell these messages, with a request for each stranger."""
+        messages, plan = list(messages), Plan.of(run)
+        people = known_people(known, ids_of(messages), run, team=plan.team, needed=needed(messages))
+        return cls(channel=stream.channel, name=stream.name, plan=plan, people=people)
 
     def said(self, messages: Iterable[Message]) -> dict[str, Activity]:
         """Return what people say in these messages, by `ts`."""
@@ -100,11 +99,10 @@ class ShownPage:
         messages = list(usable(Message, page.items, rejected))
         stretch = _stretch(stream, messages)
         days = stretch.subjects(max(mark.newest, stream.top, *(m.ts for m in messages))) if stretch else []
-        people = ids_of(messages)
         marked = [subject_of(stream.channel, message) for message in messages]
         marked += [join_subject(str(message.author)) for message in messages if records.is_join(message)]
-        known = run.read_watermarks([*days, *marked, *map(user_subject, people)])
-        speaking = Speaking.of(stream.channel, stream.name, people, messages, known, run)
+        known = run.read_watermarks([*days, *marked, *map(user_subject, ids_of(messages))])
+        speaking = Speaking.of(stream, messages, known, run)
         return cls(
             stream=stream,
             onboarding=run.onboarding,
