@@ -4,7 +4,6 @@ Source: the methods' documentation at api.slack.com, and `slack_web_openapi_v2.j
 """
 
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,8 +27,6 @@ LIMITED_PAGE = 15
 """All that apps get of a history which are sold but not in Slack's Marketplace, since 2025-05-29."""
 
 SLACKBOT = "USLACKBOT"
-
-_TRUSTED_SECONDS = 60
 
 Params = Mapping[str, str | int]
 
@@ -210,7 +207,6 @@ class SlackApi:
     def __init__(self, http: HttpClient) -> None:
         self._http = http
         self._looked_up: dict[str, Any] = {}
-        self._answered: dict[str, float] = {}
 
     def workspace(self) -> Workspace:
         """Return whose token it is, and where its messages can be seen."""
@@ -249,12 +245,6 @@ class SlackApi:
         since = {"oldest": oldest, "inclusive": "true"} if oldest else {}
         params: Params = {"channel": channel, "ts": thread, "limit": limit, **since, **_at(cursor)}
         return self._page("conversations.replies", "messages", params, bucket=bucket)
-
-    def confirm(self, channel: str, *, bucket: str) -> None:
-        """See that a channel can still be read, once a minute at most. Raises a ProviderError when it cannot."""
-        if time.monotonic() - self._answered.get(channel, float("-inf")) > _TRUSTED_SECONDS:
-            self._page("conversations.history", "messages", {"channel": channel, "limit": 1}, bucket=bucket)
-            self._answered[channel] = time.monotonic()
 
     def user(self, user_id: str) -> Any:
         """Return someone by id, None when there is nobody to be seen; asked once by this client. Raises NullRecord."""

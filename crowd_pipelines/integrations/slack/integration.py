@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crowd_pipelines.framework.integration import Connector, Integration, Patch, Place, RunContext, RunSummary
-from crowd_pipelines.http.errors import Gone
+from crowd_pipelines.http.errors import Gone, Refused
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.slack import activities as records
 from crowd_pipelines.integrations.slack.api import SlackApi
@@ -164,10 +164,13 @@ class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
                 return None
 
     def confirm_place(self, stream: Any, run: Run) -> None:
-        """See that the channel of a thread can still be read."""
-        if isinstance(stream, RepliesStream):
-            bucket = Pace.of(run.settings.regime, run).bucket("history")
-            run.api.confirm(stream.address or stream.channel, bucket=bucket)
+        """See that the channel of a thread that is not found can be read, and does not show it either."""
+        if not isinstance(stream, RepliesStream):
+            return
+        bucket = Pace.of(run.settings.regime, run).bucket("history")
+        head = run.api.message(stream.address or stream.channel, stream.thread, bucket=bucket)
+        if head and head.get("reply_count"):
+            raise Refused(f"#{stream.name} shows a thread at {stream.thread}, which is not found when it is asked for.")
 
 
 def _channel_place(whole: HistoryStream) -> Place:

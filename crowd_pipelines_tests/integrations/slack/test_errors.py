@@ -193,11 +193,16 @@ def test_a_thread_is_gone_only_while_its_channel_answers(web_api: WebApi, error:
     web_api.answers("conversations.history", refused(error))
     with pytest.raises((NotPermitted, Gone, Retryable)):
         confirm(REPLIES, run)
-    web_api.answers("conversations.history", messages())
-    confirm(REPLIES, run)
-    asked = len(web_api.server.seen)
-    confirm(REPLIES, run)
-    assert len(web_api.server.seen) == asked, "asked once a minute"
+    for shown in ([], [message(REPLIES.thread)], [message("1708000099.000000", reply_count=3)]):
+        web_api.answers("conversations.history", messages(*shown))
+        confirm(REPLIES, run)
+
+
+def test_a_thread_that_its_channel_shows_is_not_gone(web_api: WebApi) -> None:
+    head = message(REPLIES.thread, thread_ts=REPLIES.thread, reply_count=3)
+    web_api.answers("conversations.history", messages(head))
+    with pytest.raises(Refused, match="shows a thread"):
+        SlackIntegration().confirm_place(REPLIES, web_api.run())
 
 
 def test_nobody_can_invite_an_app_to_an_archived_channel(web_api: WebApi) -> None:

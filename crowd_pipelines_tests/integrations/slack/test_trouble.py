@@ -137,6 +137,36 @@ def test_one_channel_that_is_forbidden_is_owed_and_told_until_it_can_be_read(sla
     assert_true(slack, slack.truth())
 
 
+@pytest.mark.parametrize("error", ["thread_not_found", "a_new_one"])
+def test_a_thread_that_its_channel_shows_is_read_later_and_owed_until_then(onboarded: Connected, error: str) -> None:
+    thread = onboarded.truth().cases["many_replies"]
+    onboarded.change("reply", thread=thread)
+    onboarded.fault("replace", path="replies", body=refused(error))
+    run = onboarded.check()
+    for _ in range(12):
+        run = onboarded.resume(run) if run.state is RunState.DELAYED else run
+    assert run.state is RunState.PROCESSED
+    assert "thread" in debts(onboarded)
+    onboarded.sandbox.clear_faults()
+    onboarded.check()
+    assert debts(onboarded) == ""
+    assert_true(onboarded, onboarded.truth())
+
+
+def test_a_channel_that_is_not_found_in_the_middle_is_owed_whole(slack: Connected) -> None:
+    channel = slack.truth().cases["many_replies"].partition(":")[0]
+    slack.fault("replace", path=f"(history|replies).*{channel}", body=refused("channel_not_found"), after=3)
+    assert slack.onboard().state is RunState.PROCESSED
+    assert len(debts(slack).splitlines()) == 1
+    assert "(not found)" in debts(slack)
+    slack.sandbox.clear_faults()
+    for _ in range(2):
+        a_day_passes(slack)
+        slack.check()
+    assert debts(slack) == ""
+    assert_true(slack, slack.truth())
+
+
 WAYS = ["no_id", "null_id", "empty_id", "bad_date", "year_9999", "wrong_type", "null_record", "not_a_record"]
 
 
