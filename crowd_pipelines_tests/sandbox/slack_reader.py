@@ -35,7 +35,7 @@ def everything(api: str, method: str, key: str, *, limit: int = 999, **query: An
 
 def channels(api: str) -> list[dict[str, Any]]:
     listed = everything(
-        api, "conversations.list", "channels", types="public_channel,private_channel", exclude_archived="true"
+        api, "conversations.list", "channels", types="public_channel,private_channel", exclude_archived="false"
     )
     return [channel for channel in listed if channel["is_member"]]
 

@@ -116,10 +116,50 @@ def test_channels_come_and_go(lively: Sandbox) -> None:
     touched = change(lively, "new_channel", private=True, messages=3)
     assert len(touched["messages"]) == 4
     assert touched["channels"][0] in {channel["id"] for channel in channels(api)}
-    for what, channel in (("leave_channel", "C001CHANL"), ("archive_channel", "C002CHANL")):
-        change(lively, what, channel=channel)
-        assert channel not in {found["id"] for found in channels(api)}
-        assert not [activity for activity in told(lively).values() if activity["channel_id"] == channel]
+    lost: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("leave_channel", {"channel": "C001CHANL"}),
+        ("archive_channel", {"channel": "C002CHANL", "ejects": True}),
+    )
+    for what, options in lost:
+        change(lively, what, **options)
+        assert options["channel"] not in {found["id"] for found in channels(api)}
+        assert not [a for a in told(lively).values() if a["channel_id"] == options["channel"]]
+
+
+def test_a_channel_that_is_archived_is_shown_to_the_app_that_is_in_it(lively: Sandbox) -> None:
+    api, before = lively.api_url("slack"), told(lively).keys()
+    change(lively, "archive_channel", channel="C002CHANL")
+    [archived] = [channel for channel in channels(api) if channel["id"] == "C002CHANL"]
+    assert archived["is_archived"]
+    assert call(api, "conversations.history", channel="C002CHANL", limit=5)["messages"]
+    assert told(lively).keys() == before
+
+
+def test_a_private_channel_that_is_shared_gets_another_id(lively: Sandbox) -> None:
+    api, before = lively.api_url("slack"), told(lively).keys()
+    change(lively, "share_channel", channel="G004CHANL")
+    assert "C004CHANL" in {channel["id"] for channel in channels(api)}
+    assert call(api, "conversations.history", channel="G004CHANL")["error"] == "channel_not_found"
+    assert told(lively).keys() == before, "whoever read it before knows it by its first id"
+
+
+def test_what_is_hidden_is_there_again_with_its_replies(lively: Sandbox) -> None:
+    before, head = told(lively).keys(), lively.truth("slack").cases["many_replies"]
+    hidden = change(lively, "hide", message=head)["messages"]
+    assert len(hidden) == 41
+    assert told(lively).keys() == before - set(hidden)
+    change(lively, "restore")
+    assert told(lively).keys() == before
+
+
+def test_the_token_of_an_organization_needs_a_workspace(lively: Sandbox) -> None:
+    api = lively.api_url("slack")
+    change(lively, "organization")
+    assert call(api, "auth.test")["is_enterprise_install"] is True
+    assert call(api, "users.list", limit=5)["error"] == "missing_argument"
+    assert call(api, "conversations.list", team_id="T0OTHER01")["error"] == "team_access_not_granted"
+    [ours, _] = call(api, "auth.teams.list")["teams"]
+    assert call(api, "users.list", limit=5, team_id=ours["id"])["ok"] is True
 
 
 def test_the_token_is_revoked_and_given_back(lively: Sandbox) -> None:

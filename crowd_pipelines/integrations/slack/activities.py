@@ -43,6 +43,11 @@ def is_join(message: Message) -> bool:
     return message.subtype in _JOINS and bool(message.author)
 
 
+def is_withheld(message: Message) -> bool:
+    """Tell whether administrators keep the message from being shown, for as long as they want: it is still there."""
+    return message.subtype == "ekm_access_denied"
+
+
 def source_id(channel: str, ts: str) -> str:
     """Return a message's id in the whole workspace: its own is one of its channel only."""
     return f"{channel}:{ts}"
@@ -112,7 +117,8 @@ def user_member(user: User) -> Member:
         platform=PLATFORM,
         source_id=user.id,
         username=user.name or user.id,
-        display_name=profile.real_name or user.real_name or profile.display_name or user.name,
+        # Never the name of an account that is in use: it may be somebody else's after a change.
+        display_name=profile.real_name or user.real_name or profile.display_name or _anonymous(user),
         emails=(profile.email,) if profile.email else (),
         attributes={
             "avatarUrl": profile.image_72 or None,
@@ -121,6 +127,11 @@ def user_member(user: User) -> Member:
             **({"timezone": user.tz_label} if user.tz_label else {}),
         },
     )
+
+
+def _anonymous(user: User) -> str | None:
+    """Return the name that Slack gives to those who left and are forgotten, such as deactivateduser693438."""
+    return user.name if user.deleted else None
 
 
 def mentioned_member(user_id: str, name: str) -> Member:

@@ -5,61 +5,48 @@ People are listed in bulk once a day, never one by one.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from crowd_pipelines.framework.integration import Connector, Integration, Patch, RunContext, RunSummary
-from crowd_pipelines.framework.reading import usable
-from crowd_pipelines.http.errors import Gone
+from crowd_pipelines.framework.integration import Connector, Integration, Patch, Place, RunContext, RunSummary
+from crowd_pipelines.http.errors import Gone, Refused
 from crowd_pipelines.http.pacing import RateLimit
 from crowd_pipelines.integrations.slack import activities as records
-from crowd_pipelines.integrations.slack.api import CursorExpired, PageTooLarge, SlackApi, User, Workspace
+from crowd_pipelines.integrations.slack.api import SlackApi
+from crowd_pipelines.integrations.slack.channels import KNOWN, channel_streams, planned, read_channels
 from crowd_pipelines.integrations.slack.history import read_history
-from crowd_pipelines.integrations.slack.people import UserMark, mark_of, user_subject
-from crowd_pipelines.integrations.slack.plan import Place, Plan, listed_channels, wanted_places
-from crowd_pipelines.integrations.slack.refusals import judge
+from crowd_pipelines.integrations.slack.listing import PEOPLE, are_members_due, read_members
+from crowd_pipelines.integrations.slack.organization import see_workspace
+from crowd_pipelines.integrations.slack.plan import Choice, Plan, listed_channels, notices_of, wanted_places
+from crowd_pipelines.integrations.slack.refusals import REFUSALS, judge
 from crowd_pipelines.integrations.slack.regime import Pace, Regime
 from crowd_pipelines.integrations.slack.replies import read_replies
 from crowd_pipelines.integrations.slack.streams import (
-    MEMBERS,
-    ChannelMark,
+    CHANNEL_KINDS,
+    ChannelsStream,
     HistoryStream,
     MembersStream,
     RepliesStream,
-    channel_subject,
-    join_subject,
 )
-from crowd_pipelines.model.records import Activity
 from crowd_pipelines.model.secrets import Secret
-from crowd_pipelines.model.streams import (
-    Json,
-    RejectedRecord,
-    Stream,
-    StreamResult,
-    UpsertActivities,
-    UpsertMembers,
-)
+from crowd_pipelines.model.streams import Json, Stream, StreamResult
 
 Run = RunContext["SlackSettings", SlackApi]
 
-MEMBERS_FRESH_FOR = timedelta(days=1)
-SMALL_PAGE = 200
-"""What Slack recommends for people; larger pages save requests, and are given up where it refuses them."""
-
-CLOCK_LEEWAY = timedelta(days=1)
-"""Messages are asked for up to this long after now, so that a clock that is late hides none."""
-
 
 class SlackSettings(BaseModel):
-    """Which channels are read, all that the app is in unless some are named; and what Slack allows the app."""
+    """Which channels are read, all that the app is in unless some are named; and what Slack allows the app.
+
+    `team_id` names the workspace, for the token of an organization that has several.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: tuple[str, ...] = ()
     regime: Regime = Regime.AUTO
     reread_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    team_id: Annotated[str, Field(pattern=r"^(T[A-Z0-9]{2,30})?$")] = ""
 
     @field_validator("channels")
     @classmethod
@@ -95,13 +82,14 @@ class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
     api_url = "https://slack.com/api"
     settings_type = SlackSettings
     credentials_type = SlackCredentials
-    stream_types = (MembersStream, HistoryStream, RepliesStream)
+    stream_types = (MembersStream, ChannelsStream, HistoryStream, RepliesStream)
     activity_types = (records.MESSAGE, records.JOINED)
     member_attributes = records.MEMBER_ATTRIBUTES
     ticks_between_checks = 20
     # Slack counts per method, workspace and app, in a minute: 20, 50 or 100 by tier. With its burst each stays below.
     rate_limits: ClassVar[Mapping[str, RateLimit]] = {
         "auth.test": RateLimit(requests=90, seconds=60, burst=10),
+        "auth.teams.list": RateLimit(requests=17, seconds=60, burst=3),
         "conversations.list": RateLimit(requests=17, seconds=60, burst=3),
         "users.list": RateLimit(requests=17, seconds=60, burst=3),
         "conversations.history": RateLimit(requests=45, seconds=60, burst=5),
@@ -111,44 +99,43 @@ class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
         "replies-limited": RateLimit(requests=1, seconds=60),
     }
     max_concurrency = 4
+    refusals = REFUSALS
 
     def connect(self, connector: Connector, credentials: SlackCredentials) -> SlackApi:
         """Return a client that carries the token."""
         token = credentials.token
         headers = {"Authorization": token.after("Bearer ")}
-        return SlackApi(connector.http(headers=headers, secrets=(token,), budget=token, judge=judge))
+        client = connector.http(headers=headers, secrets=(token,), budget=token, refusals=REFUSALS, judge=judge)
+        return SlackApi(client)
 
     def check_credentials(self, api: SlackApi, settings: SlackSettings) -> None:
-        """See that the token works, and that the app is in the channels that are named."""
-        api.workspace()
+        """See that the token works for a workspace, and that the app is in the channels that are named."""
+        see_workspace(api, settings.team_id)
         if settings.channels:
-            channels, _ = listed_channels(api)
-            _, notices = wanted_places(channels, settings.channels)
-            if notices:
+            found = listed_channels(api, list(CHANNEL_KINDS), team=settings.team_id)
+            places = wanted_places(found.channels, Choice(named=settings.channels))
+            if notices := list(notices_of(found.channels, places, settings.channels)):
                 raise Gone(" ".join(notices))
 
     def preprocess(self, run: Run) -> Json:
         """List the channels, and see in which workspace they are."""
-        channels, notices = listed_channels(run.api)
-        places, absent = wanted_places(channels, run.settings.channels)
-        workspace = _workspace(run)
-        return Plan(
-            site=(workspace.url or "https://slack.com").rstrip("/") + "/",
-            team=workspace.team_id or "",
-            places=tuple(places),
-            names={channel.id: channel.name for channel in channels if channel.name},
-            notices=(*notices, *absent),
-        ).model_dump(mode="json")
+        return planned(run, is_address_due=are_members_due(run)).model_dump(mode="json")
 
     def get_streams(self, run: Run) -> Sequence[Stream]:
         """Return the list of people, which leads on to the channels; or these at once while the list is fresh."""
-        return [MembersStream()] if _members_are_due(run) else _channels(run)
+        plan = Plan.of(run)
+        hidden = [ChannelsStream(types=kind) for kind in plan.hidden]
+        if are_members_due(run):
+            return [MembersStream(), *hidden]
+        return [*channel_streams(plan.places, run), *hidden]
 
     def process_stream(self, stream: Stream, run: Run) -> StreamResult:
         """Fetch a page of people, of a channel, or of a thread."""
         match stream:
             case MembersStream():
-                return _members(stream, run)
+                return read_members(stream, run)
+            case ChannelsStream():
+                return read_channels(stream, run)
             case HistoryStream():
                 return read_history(stream, run)
             case RepliesStream():
@@ -157,94 +144,34 @@ class SlackIntegration(Integration[SlackSettings, SlackCredentials, SlackApi]):
                 raise LookupError(f"Slack has no stream of kind {stream.kind!r}")
 
     def postprocess(self, run: Run, summary: RunSummary) -> Patch:
-        """Keep which workspace it is, and tell what cannot be read."""
+        """Keep which workspace and which channels were read, and tell what cannot be."""
         plan = Plan.of(run)
-        marks = _channel_marks(plan.places, run)
-        told = [f"#{p.name} is not read. {marks[p.id].refused}" for p in plan.places if marks[p.id].refused]
-        return Patch(state={"site": plan.site, "team": plan.team}, notices=(*plan.notices, *told))
+        known = {place.id: place.name for place in plan.places}
+        return Patch(state={"site": plan.site, "team": plan.team, KNOWN: known}, notices=plan.notices)
+
+    def place_of(self, stream: Any) -> Place | None:
+        """Return the channel that a page or a thread is in, or the list that a page is of."""
+        match stream:
+            case HistoryStream():
+                return _channel_place(stream.whole)
+            case RepliesStream():
+                return _channel_place(HistoryStream(channel=stream.channel, name=stream.name, address=stream.address))
+            case ChannelsStream() if stream.types:
+                return Place(key=stream.types, label=stream.label, stream=stream)
+            case MembersStream():
+                return PEOPLE
+            case _:
+                return None
+
+    def confirm_place(self, stream: Any, run: Run) -> None:
+        """See that the channel of a thread that is not found can be read, and does not show it either."""
+        if not isinstance(stream, RepliesStream):
+            return
+        bucket = Pace.of(run.settings.regime, run).bucket("history")
+        head = run.api.message(stream.address or stream.channel, stream.thread, bucket=bucket)
+        if head and head.get("reply_count"):
+            raise Refused(f"#{stream.name} shows a thread at {stream.thread}, which is not found when it is asked for.")
 
 
-def _workspace(run: Run) -> Workspace:
-    """Return the workspace: remembered, and asked for once a day, since its address may change."""
-    site, team = run.state.get("site"), run.state.get("team")
-    if site and team and not _members_are_due(run):
-        return Workspace(url=site, team_id=team)
-    return run.api.workspace()
-
-
-def _members_are_due(run: Run) -> bool:
-    read_at = run.read_watermarks([MEMBERS]).get(MEMBERS, {}).get("read_at")
-    return run.onboarding or not read_at or datetime.fromisoformat(read_at) + MEMBERS_FRESH_FOR < run.started_at
-
-
-def _members(stream: MembersStream, run: Run) -> StreamResult:
-    try:
-        page = run.api.members(stream.cursor, limit=stream.limit)
-    except CursorExpired as expired:
-        return StreamResult(next_page=stream.again(expired, limit=stream.limit))
-    except PageTooLarge as refused:
-        return StreamResult(next_page=stream.again(refused, limit=SMALL_PAGE))
-    except Gone as gone:
-        # The channels can be read without.
-        return StreamResult(skipped=str(gone), new_streams=_channels(run))
-    rejected: list[RejectedRecord] = []
-    users = list(usable(User, page.items, rejected))
-    subjects = [user_subject(user.id) for user in users] + [join_subject(user.id) for user in users]
-    known = run.read_watermarks(subjects)
-    marks = {user.id: mark_of(user, Plan.of(run).team, listed=True) for user in users}
-    changed = [
-        user for user in users if run.onboarding or known.get(user_subject(user.id)) != marks[user.id].model_dump()
-    ]
-    return StreamResult(
-        operations=(
-            UpsertMembers(members=tuple(records.user_member(user) for user in changed if user.is_person)),
-            UpsertActivities(activities=tuple(_observed_joins(changed, known, run))),
-        ),
-        last_record=users[-1].id if users else None,
-        # A list that leads to itself ends in an error; the channels can be read all the same.
-        new_streams=_channels(run) if page.cursor in ("", stream.cursor) else (),
-        next_page=stream.model_copy(update={"cursor": page.cursor}) if page.cursor else None,
-        watermarks={
-            **{user_subject(user.id): marks[user.id].model_dump() for user in changed},
-            **({} if page.cursor else {MEMBERS: {"read_at": run.started_at.isoformat()}}),
-        },
-        rejected=tuple(rejected),
-    )
-
-
-def _observed_joins(users: Sequence[User], known: Mapping[str, Json], run: Run) -> list[Activity]:
-    """Return that people are there who were not listed before, as long as no channel tells since when."""
-    return [
-        records.observed_join(records.user_member(user), run.started_at)
-        for user in users
-        if user.is_person
-        and not user.deleted
-        and join_subject(user.id) not in known
-        and (run.onboarding or not UserMark.model_validate(known.get(user_subject(user.id), {})).listed)
-    ]
-
-
-def _channels(run: Run) -> tuple[HistoryStream, ...]:
-    plan = Plan.of(run)
-    marks = _channel_marks(plan.places, run)
-    # In the limited regime a look at 15 old messages would cost a minute, and help little.
-    limited = Pace.of(run.settings.regime, run).limited
-    deep = [place.id for place in plan.places if marks[place.id].deep and not limited]
-    swept = min(deep, key=lambda channel: marks[channel].swept_at, default=None)
-    return tuple(_channel(place, marks[place.id], run, sweep=place.id == swept) for place in plan.places)
-
-
-def _channel(place: Place, mark: ChannelMark, run: Run, *, sweep: bool) -> HistoryStream:
-    latest = f"{(run.started_at + CLOCK_LEEWAY).timestamp():.6f}"
-    if run.onboarding or not mark.newest:
-        return HistoryStream(channel=place.id, name=place.name, latest=latest)
-    seconds, _, fraction = mark.newest.partition(".")
-    oldest = f"{max(int(seconds) - run.settings.reread_days * 86_400, 0)}.{fraction}"
-    return HistoryStream(
-        channel=place.id, name=place.name, oldest=oldest, latest=latest, until=mark.newest, sweep=sweep
-    )
-
-
-def _channel_marks(places: Sequence[Place], run: Run) -> dict[str, ChannelMark]:
-    known = run.read_watermarks([channel_subject(place.id) for place in places])
-    return {place.id: ChannelMark.model_validate(known.get(channel_subject(place.id), {})) for place in places}
+def _channel_place(whole: HistoryStream) -> Place:
+    return Place(key=whole.channel, label=f"#{whole.name}", stream=whole)

@@ -5,7 +5,7 @@ Somebody whom the list does not hold, since they came today or belong to another
 """
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict
 
 from crowd_pipelines.framework.integration import RunContext
 from crowd_pipelines.framework.reading import usable
+from crowd_pipelines.http.errors import NotPermitted
 from crowd_pipelines.integrations.slack.activities import mentioned_member, user_member
-from crowd_pipelines.integrations.slack.api import SLACKBOT, SlackApi, User
+from crowd_pipelines.integrations.slack.api import SLACKBOT, NullRecord, SlackApi, User
 from crowd_pipelines.integrations.slack.marks import digest
 from crowd_pipelines.model.records import Member
 from crowd_pipelines.model.streams import Json, RejectedRecord
@@ -60,12 +61,13 @@ def _is_guest(user: User, team: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """Those whom a page is about, and those of them whom it took a look-up to know."""
+    """Those whom a page is about, and those of them whom it took a look-up to know; `nulls` came as null."""
 
     marks: Mapping[str, UserMark]
     found: Mapping[str, Member] = field(default_factory=dict)
     learned: Mapping[str, Json] = field(default_factory=dict)
     rejected: tuple[RejectedRecord, ...] = ()
+    nulls: int = 0
 
     def name(self, user_id: str) -> str | None:
         """Return the name that people are called by with an @."""
@@ -90,22 +92,55 @@ def known_people(
     known: Mapping[str, Json], ids: Iterable[str], run: RunContext[Any, SlackApi], *, team: str, needed: Container[str]
 ) -> People:
     """Return those with these ids, as far as `known` has them; of the others, ask for those who are `needed`."""
-    marks: dict[str, UserMark] = {}
-    found: dict[str, Member] = {}
-    learned: dict[str, Json] = {}
-    rejected: list[RejectedRecord] = []
+    search = _Search(run=run, team=team)
     for user_id in dict.fromkeys(ids):
         if (mark := known.get(user_subject(user_id))) is not None:
-            marks[user_id] = UserMark.model_validate(mark)
+            search.marks[user_id] = UserMark.model_validate(mark)
         elif user_id in needed and user_id != SLACKBOT and _USER_ID.fullmatch(user_id):
-            user = next(usable(User, _looked_up(user_id, run), rejected), None)
-            marks[user_id] = mark_of(user, team, listed=False) if user else UserMark()
-            learned[user_subject(user_id)] = marks[user_id].model_dump()
-            if user and user.is_person:
-                found[user_id] = user_member(user)
-    return People(marks=marks, found=found, learned=learned, rejected=tuple(rejected))
+            search.look_up(user_id)
+    return search.people
 
 
-def _looked_up(user_id: str, run: RunContext[Any, SlackApi]) -> Sequence[Any]:
-    user = run.api.user(user_id)
-    return [] if user is None else [user]
+@dataclass(slots=True, kw_only=True)
+class _Search:
+    """Looks people up one by one. What Slack could not or would not tell is not remembered, and asked for again."""
+
+    run: RunContext[Any, SlackApi]
+    team: str
+    marks: dict[str, UserMark] = field(default_factory=dict)
+    found: dict[str, Member] = field(default_factory=dict)
+    learned: dict[str, Json] = field(default_factory=dict)
+    rejected: list[RejectedRecord] = field(default_factory=list)
+    nulls: int = 0
+
+    @property
+    def people(self) -> People:
+        """Who was found."""
+        return People(
+            marks=self.marks,
+            found=self.found,
+            learned=self.learned,
+            rejected=tuple(self.rejected),
+            nulls=self.nulls,
+        )
+
+    def look_up(self, user_id: str) -> None:
+        """Ask for someone by id."""
+        self.marks[user_id] = UserMark()
+        try:
+            raw = self.run.api.user(user_id)
+        except NotPermitted:
+            return
+        except NullRecord:
+            self.nulls += 1
+            return
+        user = next(usable(User, [raw], self.rejected), None)
+        if user or raw is None:
+            self._remember(user_id, user)
+
+    def _remember(self, user_id: str, user: User | None) -> None:
+        if user:
+            self.marks[user_id] = mark_of(user, self.team, listed=False)
+        self.learned[user_subject(user_id)] = self.marks[user_id].model_dump()
+        if user and user.is_person:
+            self.found[user_id] = user_member(user)

@@ -17,9 +17,12 @@ from crowd_pipelines.integrations.slack.streams import (
     ChannelMark,
     HistoryStream,
     JoinMark,
+    RepliesStream,
     join_subject,
+    thread_subject,
 )
 from crowd_pipelines.integrations.slack.threads import ShownThreads, subject_of
+from crowd_pipelines.integrations.slack.uncollected import count_by_kind
 from crowd_pipelines.model.records import Activity, Member
 from crowd_pipelines.model.streams import Json, RejectedRecord
 
@@ -33,10 +36,23 @@ class Speaking:
     plan: Plan
     people: People
 
+    @classmethod
+    def of(
+        cls,
+        stream: HistoryStream | RepliesStream,
+        messages: Iterable[Message],
+        known: Mapping[str, Json],
+        run: RunContext[Any, SlackApi],
+    ) -> "Speaking":
+        """Return what it takes to tell these messages, with a request for each stranger."""
+        messages, plan = list(messages), Plan.of(run)
+        people = known_people(known, ids_of(messages), run, team=plan.team, needed=needed(messages))
+        return cls(channel=stream.channel, name=stream.name, plan=plan, people=people)
+
     def said(self, messages: Iterable[Message]) -> dict[str, Activity]:
         """Return what people say in these messages, by `ts`."""
         names = Names(user=self.people.name, channel=self.plan.names.get)
-        authors = ((message, self._author(message)) for message in messages if records.is_said(message))
+        authors = ((message, self.author(message)) for message in messages if records.is_said(message))
         return {
             message.ts: records.message_activity(
                 message, author, channel=self.channel, channel_name=self.name, site=self.plan.site, names=names
@@ -45,7 +61,8 @@ class Speaking:
             if author
         }
 
-    def _author(self, message: Message) -> Member | None:
+    def author(self, message: Message) -> Member | None:
+        """Return the person who says a message; None for bots."""
         # An app posts as a bot or for a person; as somebody whom nobody knows, it is the app's own doing.
         if message.bot_id and not self.people.name(str(message.author)):
             return None
@@ -69,6 +86,7 @@ class ShownPage:
     onboarding: bool
     messages: Sequence[Message]
     rejected: tuple[RejectedRecord, ...]
+    has_gap: bool
     known: Mapping[str, Json]
     speaking: Speaking
     before: KnownMessages
@@ -81,19 +99,18 @@ class ShownPage:
         messages = list(usable(Message, page.items, rejected))
         stretch = _stretch(stream, messages)
         days = stretch.subjects(max(mark.newest, stream.top, *(m.ts for m in messages))) if stretch else []
-        people = ids_of(messages)
-        threads = [subject_of(stream.channel, message) for message in messages]
-        joins = [join_subject(str(message.author)) for message in messages if records.is_join(message)]
-        known = run.read_watermarks([*days, *threads, *joins, *map(user_subject, people)])
-        plan = Plan.of(run)
-        known_ones = known_people(known, people, run, team=plan.team, needed=needed(messages))
+        marked = [subject_of(stream.channel, message) for message in messages]
+        marked += [join_subject(str(message.author)) for message in messages if records.is_join(message)]
+        known = run.read_watermarks([*days, *marked, *map(user_subject, ids_of(messages))])
+        speaking = Speaking.of(stream, messages, known, run)
         return cls(
             stream=stream,
             onboarding=run.onboarding,
             messages=messages,
-            rejected=(*rejected, *known_ones.rejected),
+            rejected=(*rejected, *speaking.people.rejected),
+            has_gap=bool(rejected or page.nulls),
             known=known,
-            speaking=Speaking(channel=stream.channel, name=stream.name, plan=plan, people=known_ones),
+            speaking=speaking,
             before=KnownMessages.of(stream.channel, days, known),
             stretch=stretch,
         )
@@ -116,7 +133,21 @@ class ShownPage:
     @property
     def news(self) -> list[Activity]:
         """What is said and not stored like this. In an onboarding everything: it mends whatever is missing."""
-        return [a for ts, a in self.said.items() if self.onboarding or self.before.digest(ts) != digest_of(a)]
+        return [activity for ts, activity in self.said.items() if self._is_news(ts, activity)]
+
+    @property
+    def unchanged(self) -> list[Activity]:
+        """What is said and stored like this, as far as is known: it may have been retracted since."""
+        return [activity for ts, activity in self.said.items() if not self._is_news(ts, activity)]
+
+    def _is_news(self, ts: str, activity: Activity) -> bool:
+        return self.onboarding or self.before.digest(ts) != digest_of(activity)
+
+    @property
+    def uncollected(self) -> Mapping[str, int]:
+        """How many messages carry text that is not stored, by kind; each is counted when it is new."""
+        new = (m for m in self.messages if self.onboarding or m.ts > self.stream.until)
+        return {} if self.stream.sweeping else count_by_kind(new, self.speaking)
 
     @cached_property
     def joins(self) -> Mapping[str, tuple[JoinMark, Activity]]:
@@ -145,12 +176,15 @@ class ShownPage:
 
     @cached_property
     def gone(self) -> list[str]:
-        """The messages that are known and not there any more, or are nothing that anybody says."""
-        unusable = [ts_of(record.payload) for record in self.rejected]
-        if self.stretch is None or None in unusable:
-            # Any of those that are missing may be the one that does not say which it is.
+        """The messages that are known and not there any more, or are nothing that anybody says.
+
+        On a page with something that cannot be read, any that is missing may be just that. What administrators keep
+        from being shown is still there.
+        """
+        if self.stretch is None or self.has_gap:
             return []
-        return self.before.missing(self.stretch, {*self.said, *filter(None, unusable)})
+        withheld = {message.ts for message in self.messages if records.is_withheld(message)}
+        return self.before.missing(self.stretch, {*self.said, *withheld})
 
     @property
     def vanished(self) -> list[str]:
@@ -175,7 +209,8 @@ class ShownPage:
         told = {ts: digest_of(activity) for ts, activity in self.said.items()}
         return {
             **self.before.changed(told, set(self.gone)),
-            **self.threads.watermarks,
+            # If they are ever shown again, their replies are read anew.
+            **{thread_subject(self.stream.channel, ts): {} for ts in self.vanished},
             **{join_subject(user_id): mark.model_dump() for user_id, (mark, _) in self.joins.items()},
             **self.speaking.people.learned,
         }
@@ -205,6 +240,11 @@ def ts_of(payload: Any) -> str | None:
 
 
 def _stretch(stream: HistoryStream, messages: Sequence[Message]) -> Stretch | None:
+    """Return what the page shows without a gap.
+
+    After a page with something that cannot be read, which may have been its oldest message, that begins here.
+    """
     if not messages:
         return None
-    return Stretch(channel=stream.channel, lower=min(m.ts for m in messages), upper=stream.upper)
+    upper = max(m.ts for m in messages) if stream.gap else stream.upper
+    return Stretch(channel=stream.channel, lower=min(m.ts for m in messages), upper=upper)

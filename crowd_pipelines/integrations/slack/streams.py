@@ -4,27 +4,32 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from crowd_pipelines.http.errors import UnexpectedPayload
-from crowd_pipelines.integrations.slack.api import LARGEST_PAGE
+from crowd_pipelines.framework.lists import ListProgress
+from crowd_pipelines.http.errors import Refused
+from crowd_pipelines.integrations.slack.api import LARGEST_PAGE, MOST_RESTARTS
 from crowd_pipelines.model.streams import Stream
-
-MOST_RESTARTS = 5
-"""Cursors that may expire in a row before we stop believing in them."""
 
 MEMBERS = "members"
 """The watermark of the list of people: when it was read last."""
+
+CHANNEL_KINDS = {"public_channel": "public channels", "private_channel": "private channels"}
+"""The kinds of channels that are listed: Slack's name, and what people call them."""
 
 REGIME = "regime"
 """The watermark that remembers which limits Slack holds the app to."""
 
 
 class MembersStream(Stream):
-    """A page of everybody in the workspace. The last one leads on to the channels, where their names are needed."""
+    """A page of everybody in the workspace.
+
+    The last one `leads` on to the channels, where their names are needed, unless those are read without.
+    """
 
     kind: Literal["members"] = "members"
     cursor: str = ""
     limit: int = LARGEST_PAGE
     restarts: int = 0
+    leads: bool = True
 
     @property
     def label(self) -> str:
@@ -32,28 +37,47 @@ class MembersStream(Stream):
         return "members, and then the channels" + (" (a further page)" if self.cursor else "")
 
     def again(self, reason: Exception, *, limit: int) -> "MembersStream":
-        """Return the list from its beginning. Raises UnexpectedPayload when that has been tried enough."""
-        return MembersStream(limit=limit, restarts=_restarts(self.restarts, reason))
+        """Return the list from its beginning. Raises Refused when that has been tried enough."""
+        return MembersStream(limit=limit, restarts=_restarts(self.restarts, reason), leads=self.leads)
+
+
+class ChannelsStream(Stream):
+    """The channels that are read, as the integration run has listed them; leads on to their messages.
+
+    With `types`, those of a kind that the app might not list before: they are listed now.
+    """
+
+    kind: Literal["channels"] = "channels"
+    types: str = ""
+
+    @property
+    def label(self) -> str:
+        """What people see."""
+        return CHANNEL_KINDS.get(self.types, "channels")
 
 
 class HistoryStream(Stream):
-    """A page of a channel between two moments, newest first.
+    """A page of a channel, newest first, from `latest` ("" for now) down to `oldest`.
 
     `until` is where a check has met what is known, "" to read on to the end. `top` is the newest message of this
-    reading, `above` the oldest one on the pages before. `sweep` is, for a reading, whether to look at a page of old
-    messages after it; and `sweeping` is such a look.
+    reading, `above` the oldest one on the pages before; with a `gap` the page before held something that could not be
+    read, which may have been the oldest. `sweep` is, for a reading, whether to look at a page of old messages after
+    it; and `sweeping` is such a look. `address` is Slack's present id of the channel, where that has changed.
     """
 
-    carried = frozenset({"top", "above"})
+    carried = frozenset({"top", "above", "gap", "name", "address", "archived", "oldest", "until", "sweep"})
     kind: Literal["history"] = "history"
     channel: str
     name: str
-    latest: str
+    address: str = ""
+    archived: bool = False
+    latest: str = ""
     oldest: str = "0"
     until: str = ""
     cursor: str = ""
     top: str = ""
     above: str = ""
+    gap: bool = False
     sweep: bool = False
     sweeping: bool = False
     restarts: int = 0
@@ -75,26 +99,49 @@ class HistoryStream(Stream):
         """What every message that comes now is older than."""
         return self.above or self.latest
 
+    @property
+    def whole(self) -> "HistoryStream":
+        """The channel from its newest message to its beginning."""
+        return HistoryStream(channel=self.channel, name=self.name, address=self.address, archived=self.archived)
+
     def again(self, reason: Exception) -> "HistoryStream":
-        """Return the rest of the reading without a cursor. Raises UnexpectedPayload when tried enough."""
+        """Return the rest of the reading without a cursor. Raises Refused when tried enough."""
         return self.model_copy(
             update={"cursor": "", "latest": self.upper, "restarts": _restarts(self.restarts, reason)}
         )
 
 
+class ThreadMark(BaseModel):
+    """The watermark of a thread: what its first message said of it when it was read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int = 0
+    latest: str = ""
+
+
 class RepliesStream(Stream):
-    """A page of a thread. `count` and `latest` are what the channel said of it, `oldest` where to begin, "" for all."""
+    """A page of a thread. `count` and `latest` are what the channel said of it, `oldest` where to begin, "" for all.
+
+    `progress` is how much came on the pages before, `newest` the newest reply of it, and `told` what the thread's own
+    first message says of it.
+    """
 
     kind: Literal["replies"] = "replies"
     owed = True  # What the channel said of the thread, it says again only while that is among its latest messages.
+    carried = frozenset({"name", "address", "progress", "newest", "told"})
     channel: str
     name: str
+    address: str = ""
     thread: str
     count: int = 0
     latest: str = ""
     oldest: str = ""
     cursor: str = ""
     restarts: int = 0
+    progress: ListProgress = ListProgress()
+    newest: str = ""
+    told: ThreadMark | None = None
 
     @property
     def label(self) -> str:
@@ -107,8 +154,17 @@ class RepliesStream(Stream):
         return not (self.oldest or self.cursor)
 
     def again(self, reason: Exception) -> "RepliesStream":
-        """Return the thread from where this reading began. Raises UnexpectedPayload when tried enough."""
-        return self.model_copy(update={"cursor": "", "restarts": _restarts(self.restarts, reason)})
+        """Return the thread from where this reading began. Raises Refused when tried enough."""
+        return RepliesStream(
+            channel=self.channel,
+            name=self.name,
+            address=self.address,
+            thread=self.thread,
+            count=self.count,
+            latest=self.latest,
+            oldest=self.oldest,
+            restarts=_restarts(self.restarts, reason),
+        )
 
 
 class ChannelMark(BaseModel):
@@ -116,7 +172,8 @@ class ChannelMark(BaseModel):
 
     `newest` and `oldest` are the messages between which everything has been read. `deep` says that there are more
     than a check looks at; of those, `swept` is the oldest that was looked at again, "" to begin anew, at `swept_at`.
-    `refused` is why the channel cannot be read.
+    `finished` says that it was read since it is archived: nothing more can come. `vacant` is the newest message of
+    which Slack was asked apart, since the channel showed none at all, and which is not shown any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -127,16 +184,8 @@ class ChannelMark(BaseModel):
     deep: bool = False
     swept: str = ""
     swept_at: str = ""
-    refused: str = ""
-
-
-class ThreadMark(BaseModel):
-    """The watermark of a thread: what its first message said of it when it was read."""
-
-    model_config = ConfigDict(frozen=True)
-
-    count: int = 0
-    latest: str = ""
+    finished: bool = False
+    vacant: str = ""
 
 
 class JoinMark(BaseModel):
@@ -173,5 +222,5 @@ def join_subject(user_id: str) -> str:
 
 def _restarts(before: int, reason: Exception) -> int:
     if before >= MOST_RESTARTS:
-        raise UnexpectedPayload(f"{reason} That happened {MOST_RESTARTS + 1} times in a row.") from reason
+        raise Refused(f"{reason} That happened {MOST_RESTARTS + 1} times in a row.") from reason
     return before + 1

@@ -1,4 +1,4 @@
-"""The threads below the messages of a page: which have to be read, and which are empty by now."""
+"""The threads below the messages of a page: which of them have to be read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,22 +34,13 @@ class ShownThreads:
 
     @property
     def to_read(self) -> list[RepliesStream]:
-        """Those that may hold something new."""
-        heads = [m for m in self.messages if not m.answers and self._is_answered(m) and self._has_news(m)]
+        """Those that may hold something new, or nothing any more: what a head says is no proof of that."""
+        heads = [m for m in self.messages if not m.answers and self._has_news(m)]
+        heads = [m for m in heads if self._is_answered(m) or self._mark(m).count]
         present = {message.ts for message in self.messages}
         late = {m.answers: m for m in self.messages if m.answers and m.answers not in present and self._is_late(m)}
         told = [ThreadMark(latest=broadcast.ts) for broadcast in late.values()]
         return [*map(self._stream, heads, map(signal, heads)), *map(self._stream, late.values(), told)]
-
-    @property
-    def emptied(self) -> list[Message]:
-        """The messages that had answers of people, and have none any more."""
-        return [m for m in self.messages if not m.answers and not self._is_answered(m) and self._mark(m).count]
-
-    @property
-    def watermarks(self) -> dict[str, Json]:
-        """What is known without reading them."""
-        return {subject_of(self.stream.channel, message): ThreadMark().model_dump() for message in self.emptied}
 
     def _is_answered(self, message: Message) -> bool:
         """Tell whether a person may have answered. Where all who did are named, and are bots, nobody has."""
@@ -71,6 +62,7 @@ class ShownThreads:
         return RepliesStream(
             channel=self.stream.channel,
             name=self.stream.name,
+            address=self.stream.address,
             thread=message.thread_ts or message.ts,
             count=told.count,
             latest=told.latest,

@@ -129,9 +129,17 @@ def _notes(book: CaseBook, channel: Channel) -> None:
 
 
 def _other_channels(book: CaseBook) -> None:
-    """Those that are not read: one without the app, one archived; and one that is read, with nothing in it."""
+    """Some that are not read, one of them archived; one that is, since the app was in it when that happened; and one
+    with nothing in it.
+    """
     workspace = book.workspace
-    for name, fields in {"secret-plans": {"joined": False}, "old-times": {"archived": True}, "quiet": {}}.items():
+    kinds = {
+        "secret-plans": {"joined": False},
+        "long-gone": {"joined": False, "archived": True},
+        "old-times": {"archived": True},
+        "quiet": {},
+    }
+    for name, fields in kinds.items():
         channel = Channel(
             id=f"C{len(workspace.channels):03d}OTHER",
             name=name,
@@ -143,4 +151,4 @@ def _other_channels(book: CaseBook) -> None:
         workspace.channels[channel.id] = channel
         workspace.cases[name] = channel.id
         if name != "quiet":
-            book.say(channel, ("text", "nobody shall read this"))
+            book.say(channel, ("text", "nobody shall read this" if not channel.joined else "it was a good time"))

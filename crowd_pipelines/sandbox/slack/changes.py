@@ -94,8 +94,39 @@ class LeaveChannel(Change):
 
 
 class ArchiveChannel(Change):
+    """A channel is archived, or no longer; with `ejects` bots are out of it by that, as usual."""
+
     do: Literal["archive_channel"]
     channel: str | None = None
+    archived: bool = True
+    ejects: bool = False
+
+
+class ShareChannel(Change):
+    """A private channel is shared with another company, and has another id from then on."""
+
+    do: Literal["share_channel"]
+    channel: str
+
+
+class Hide(Change):
+    """A message and its replies are not shown for a while, as when a workspace keeps messages for fewer days."""
+
+    do: Literal["hide"]
+    message: str
+
+
+class Restore(Change):
+    """What was hidden, or deleted without a tombstone, is there again."""
+
+    do: Literal["restore"]
+
+
+class Organization(Change):
+    """The token is that of a whole organization, or of one workspace again."""
+
+    do: Literal["organization"]
+    wide: bool = True
 
 
 class Note(Change):
@@ -163,6 +194,10 @@ AnyChange = Annotated[
     | NewChannel
     | LeaveChannel
     | ArchiveChannel
+    | ShareChannel
+    | Hide
+    | Restore
+    | Organization
     | Note
     | Scope
     | RevokeToken

@@ -21,7 +21,7 @@ class Choice:
 
     def channel(self, wanted: str | None) -> Channel:
         if wanted is None:
-            return self._one([c for c in self._workspace.read() if c.messages], "channel with messages")
+            return self._one([c for c in self._workspace.open() if c.messages], "channel with messages")
         found = self._workspace.channels.get(wanted)
         if found is None:
             raise ChangeRefused(f"there is no channel {wanted}")
@@ -40,12 +40,12 @@ class Choice:
         """What was told; by chance something of the last weeks that somebody said, a reply or not."""
         if wanted is not None:
             return self._told(wanted)
-        channel = self._one([c for c in self._workspace.read() if self._said(c, reply=reply)], "channel to change")
+        channel = self._one([c for c in self._workspace.open() if self._said(c, reply=reply)], "channel to change")
         return channel, self._one(self._said(channel, reply=reply), "message")
 
     def thread(self, channel_id: str | None, *, behind: bool) -> Placed:
         """A message with answers, of the last weeks or from behind them."""
-        channels = [self.channel(channel_id)] if channel_id else self._workspace.read()
+        channels = [self.channel(channel_id)] if channel_id else self._workspace.open()
         found = [(channel, head) for channel in channels for head in self._heads(channel, behind=behind)]
         return self._one(found, "thread")
 

@@ -24,6 +24,7 @@ class Happenings:
         self.choice = Choice(workspace)
         self._api = api
         self._number = 1_000_000
+        self._hidden: list[tuple[Channel, Message, dict[int, Message]]] = []
         self._ways: Mapping[type[Any], Callable[[Any], Touched]] = {
             ch.Post: self._post,
             ch.Reply: self._reply,
@@ -37,6 +38,10 @@ class Happenings:
             ch.NewChannel: self._new_channel,
             ch.LeaveChannel: self._leave_channel,
             ch.ArchiveChannel: self._archive_channel,
+            ch.ShareChannel: self._share_channel,
+            ch.Hide: self._hide,
+            ch.Restore: self._restore,
+            ch.Organization: self._organization,
             ch.Note: self._note,
             ch.Scope: self._scope,
             ch.RevokeToken: self._revoke_token,
@@ -58,7 +63,7 @@ class Happenings:
             return (("text", words),)
         self._number += 1
         people = [person.id for person in self.workspace.people.values() if person.kind is Kind.PERSON][:50]
-        channels = [(channel.id, channel.name) for channel in self.workspace.read()][:6]
+        channels = [(channel.id, channel.name) for channel in self.workspace.open()][:6]
         return text.parts(self._number, people=people, channels=channels)
 
     def _write(self, channel: Channel, author: str | None, words: str | None, **fields: Any) -> Message:
@@ -87,7 +92,7 @@ class Happenings:
         fields = {"parent": head.moment, "broadcast": change.broadcast}
         reply = self._write(channel, change.author, change.text, **fields)
         _signal(channel, head)
-        return _touched(channel, reply) | {"thread": f"{channel.id}:{head.ts}"}
+        return _touched(channel, reply) | {"thread": f"{channel.identity}:{head.ts}"}
 
     def _edit(self, change: ch.Edit) -> Touched:
         channel, message = self.choice.message(change.message, reply=change.reply)
@@ -110,7 +115,17 @@ class Happenings:
             self._bury(message)
         else:
             channel.messages.pop(message.moment, None)
+            self._hidden.append((channel, message, {}))
         return _touched(channel, message)
+
+    def _hide(self, change: ch.Hide) -> Touched:
+        channel, message = self.choice.message(change.message)
+        thread = channel.threads.pop(message.moment, {})
+        del channel.messages[message.moment]
+        self._hidden.append((channel, message, thread))
+        for gone in (message, *thread.values()):
+            self.workspace.vanish(channel, gone, why="hidden", signalled=True)
+        return _touched(channel, message, *thread.values())
 
     def _bury(self, message: Message) -> None:
         message.author, message.subtype, message.extras = SLACKBOT, "tombstone", {"hidden": True}
@@ -190,9 +205,36 @@ class Happenings:
 
     def _archive_channel(self, change: ch.ArchiveChannel) -> Touched:
         channel = self.choice.channel(change.channel)
-        self._lose(channel, why="archived")
-        channel.archived = True
+        channel.archived = change.archived
+        if change.ejects:
+            self._lose(channel, why="archived")
+            channel.joined = False
         return {"channels": [channel.id]}
+
+    def _share_channel(self, change: ch.ShareChannel) -> Touched:
+        former = self.choice.channel(change.channel)
+        if not former.id.startswith("G"):
+            raise ChangeRefused(f"only private channels with an old id (G...) get a new one, and {former.id} has none")
+        del self.workspace.channels[former.id]
+        former.known_as, former.id, former.shared = former.id, f"C{former.id[1:]}", True
+        self.workspace.channels[former.id] = former
+        return {"channels": [former.id]}
+
+    def _restore(self, _: ch.Restore) -> Touched:
+        """Whatever left no tombstone is there again, replies included."""
+        shown: list[str] = []
+        for channel, message, thread in self._hidden:
+            for again in (message, *thread.values()):
+                self.workspace.add(channel, again)
+                shown.append(f"{channel.identity}:{again.ts}")
+            channel.messages = dict(sorted(channel.messages.items()))
+        self._hidden.clear()
+        self.workspace.vanished[:] = [gone for gone in self.workspace.vanished if gone.source_id not in shown]
+        return {"messages": shown}
+
+    def _organization(self, change: ch.Organization) -> Touched:
+        self.workspace.organization = change.wide
+        return {}
 
     def _lose(self, channel: Channel, *, why: str) -> None:
         threads = (message for thread in channel.threads.values() for message in thread.values())
@@ -235,7 +277,7 @@ class Happenings:
 def _touched(channel: Channel, *messages: Message) -> Touched:
     return {
         "channels": [channel.id],
-        "messages": [f"{channel.id}:{ts_of(message.moment)}" for message in messages],
+        "messages": [f"{channel.identity}:{ts_of(message.moment)}" for message in messages],
         "users": [message.author for message in messages if message.author],
     }
 

@@ -47,13 +47,19 @@ class Methods:
             "team_id": workspace.team,
             "user_id": "U0CROWDAP",
             "bot_id": "B0CROWDAP",
+            **({"enterprise_id": "E0CROWD01", "is_enterprise_install": True} if workspace.organization else {}),
         }
+
+    def auth_teams_list(self, _: Params) -> dict[str, Any]:
+        team = {"id": self._workspace.team, "name": "Crowd"}
+        return {"teams": [team, {"id": "T0OTHER01", "name": "Others"}], **_next("")}
 
     def team_info(self, _: Params) -> dict[str, Any]:
         team = {"id": self._workspace.team, "name": "Crowd", "domain": "crowd-sandbox", "email_domain": "", "icon": {}}
         return {"team": {**team, "url": self._workspace.domain}}
 
     def conversations_list(self, params: Params) -> dict[str, Any]:
+        self._in_workspace(params)
         types = set(params.get("types", "public_channel").split(","))
         if unknown := types - TYPES:
             raise refused("invalid_types", violation=f"types {', '.join(unknown)} are not known")
@@ -114,6 +120,7 @@ class Methods:
         }
 
     def users_list(self, params: Params) -> dict[str, Any]:
+        self._in_workspace(params)
         people = listed(self._workspace)
         if "limit" not in params and len(people) > 1000:
             raise refused("limit_required", violation="users.list without a limit in a large workspace")
@@ -140,6 +147,16 @@ class Methods:
         if not channel.joined:
             raise refused("not_in_channel")
         return channel
+
+    def _in_workspace(self, params: Params) -> None:
+        """The token of an organization is good for several workspaces, that of a workspace for this one only."""
+        if not self._workspace.organization:
+            return
+        team = params.get("team_id")
+        if not team:
+            raise refused("missing_argument", violation="the token of an organization without a team_id")
+        if team != self._workspace.team:
+            raise refused("team_access_not_granted")
 
     def _need(self, scope: str) -> None:
         if scope not in self._workspace.scopes:
@@ -180,10 +197,13 @@ class Methods:
 
 METHODS: Mapping[str, Method] = {
     "auth.test": Method(answer=Methods.auth_test, params=frozenset(), per_minute=100),
+    "auth.teams.list": Method(
+        answer=Methods.auth_teams_list, params=frozenset({"limit", "cursor"}), per_minute=20, largest=1000
+    ),
     "team.info": Method(answer=Methods.team_info, params=frozenset({"team"}), per_minute=50, scope="team:read"),
     "conversations.list": Method(
         answer=Methods.conversations_list,
-        params=frozenset({"types", "exclude_archived", "limit", "cursor"}),
+        params=frozenset({"types", "exclude_archived", "limit", "cursor", "team_id"}),
         per_minute=20,
     ),
     "conversations.history": Method(
@@ -199,7 +219,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "users.list": Method(
         answer=Methods.users_list,
-        params=frozenset({"limit", "cursor", "include_locale"}),
+        params=frozenset({"limit", "cursor", "include_locale", "team_id"}),
         per_minute=20,
         scope="users:read",
         largest=1000,

@@ -73,7 +73,7 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A channel: what is in it by moment, oldest first, and what is below that."""
+    """A channel: what is in it by moment, oldest first, and what is below that. `known_as` is its former id."""
 
     id: str
     name: str
@@ -84,9 +84,15 @@ class Channel:
     joined: bool = True
     archived: bool = False
     shared: bool = False
+    known_as: str = ""
     renames: list[str] = field(default_factory=list)
     messages: dict[int, Message] = field(default_factory=dict)
     threads: dict[int, dict[int, Message]] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What whoever read the channel before knows it by: its first id."""
+        return self.known_as or self.id
 
     @property
     def newest(self) -> int:

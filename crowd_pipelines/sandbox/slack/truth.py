@@ -59,7 +59,7 @@ def _about(workspace: Workspace) -> Record:
             "people": len(listed(workspace)),
             "met": len(_met_by_id(workspace)),
             "channels_listed": len(workspace.channels),
-            "channels": {channel.id: _coverage(workspace, channel) for channel in workspace.read()},
+            "channels": {channel.identity: _coverage(workspace, channel) for channel in workspace.read()},
         },
         "cases": workspace.cases,
         "now": datetime.fromtimestamp(workspace.now, UTC).isoformat(),
@@ -71,6 +71,7 @@ def _coverage(workspace: Workspace, channel: Channel) -> Record:
     return {
         "name": channel.name,
         "private": channel.private,
+        "archived": channel.archived,
         "messages": len(channel.messages),
         # As crowd.dev follows them: below what people say, a thread for its first message and for every broadcast.
         "followed": [
@@ -102,8 +103,8 @@ def _said(workspace: Workspace) -> Iterator[tuple[Channel, Message]]:
 
 
 def _message(workspace: Workspace, channel: Channel, message: Message) -> Record:
-    parent = None if message.parent is None else f"{channel.id}:{ts_of(message.parent)}"
-    source_id = f"{channel.id}:{message.ts}"
+    parent = None if message.parent is None else f"{channel.identity}:{ts_of(message.parent)}"
+    source_id = f"{channel.identity}:{message.ts}"
     body = _readings(workspace, message.parts)
     earlier = [reading for parts in message.edits for reading in _readings(workspace, parts)]
     return {
@@ -119,7 +120,7 @@ def _message(workspace: Workspace, channel: Channel, message: Message) -> Record
         "body": body[0],
         "url": _url(workspace, channel, message.moment),
         "channel": channel.name,
-        "channel_id": channel.id,
+        "channel_id": channel.identity,
         "member": message.author,
         "attributes": {
             "thread": {"id": ts_of(message.parent)} if message.parent is not None else False,
@@ -159,7 +160,7 @@ def _read(workspace: Workspace, part: Part) -> str:
             known = person.name if person and person.kind is not Kind.HIDDEN else None
             return f"@{known or (label[0] if label else 'mention')}"
         case ("channel", channel, *label):
-            named = workspace.channels.get(channel)
+            named = next((c for c in workspace.channels.values() if channel in (c.id, c.known_as)), None)
             return f"#{named.name if named and _is_visible(named) else (label[0] if label else 'channel')}"
         case ("special", command):
             return f"@{command}"
@@ -171,7 +172,7 @@ def _read(workspace: Workspace, part: Part) -> str:
 
 
 def _is_visible(channel: Channel) -> bool:
-    return not channel.archived and (channel.joined or not channel.private)
+    return channel.joined or not channel.private
 
 
 def _joins(workspace: Workspace) -> Iterator[Record]:
@@ -184,7 +185,7 @@ def _joins(workspace: Workspace) -> Iterator[Record]:
                 "timestamp_source": "provider",
                 "url": _url(workspace, channel, message.moment),
                 "channel": channel.name,
-                "channel_id": channel.id,
+                "channel_id": channel.identity,
             }
             yield _join(person, **where)
         elif person.kind in PEOPLE - UNLISTED and not person.deleted:
@@ -251,7 +252,7 @@ def _meant(parts: Iterable[Part]) -> list[str]:
 
 
 def _url(workspace: Workspace, channel: Channel, moment: int) -> str:
-    return f"{workspace.domain}archives/{channel.id}/p{ts_of(moment).replace('.', '')}"
+    return f"{workspace.domain}archives/{channel.identity}/p{ts_of(moment).replace('.', '')}"
 
 
 def _iso(moment: int) -> str:

@@ -29,6 +29,7 @@ class Workspace:
         self.scopes: set[str] = set(SCOPES)
         self.token_error: str | None = None
         self.limited = False
+        self.organization = False
         self.short_pages = False
         self.cursor_age = 0
 
@@ -43,8 +44,12 @@ class Workspace:
         return message
 
     def read(self) -> list[Channel]:
-        """The channels that the app is in."""
-        return [channel for channel in self.channels.values() if channel.joined and not channel.archived]
+        """The channels that the app is in, archived ones included."""
+        return [channel for channel in self.channels.values() if channel.joined]
+
+    def open(self) -> list[Channel]:
+        """The channels that the app is in and in which somebody may write."""
+        return [channel for channel in self.read() if not channel.archived]
 
     def is_person(self, user_id: str | None) -> bool:
         return user_id in self.people and self.people[user_id].kind in PEOPLE
@@ -57,5 +62,5 @@ class Workspace:
 
     def vanish(self, channel: Channel, message: Message, *, why: str, signalled: bool) -> None:
         if self.is_person(message.author):
-            source_id = f"{channel.id}:{ts_of(message.moment)}"
+            source_id = f"{channel.identity}:{ts_of(message.moment)}"
             self.vanished.append(Vanished(type="message", source_id=source_id, why=why, signalled=signalled))

@@ -10,7 +10,7 @@ from crowd_pipelines.integrations.slack.activities import JOINED, MESSAGE
 from crowd_pipelines.integrations.slack.integration import SlackCredentials, SlackIntegration, SlackSettings
 from crowd_pipelines.integrations.slack.people import UserMark
 from crowd_pipelines.integrations.slack.speech import Names
-from crowd_pipelines.integrations.slack.streams import HistoryStream, RepliesStream
+from crowd_pipelines.integrations.slack.streams import ChannelsStream, HistoryStream, RepliesStream
 from crowd_pipelines.model.records import TimestampSource
 from crowd_pipelines.model.streams import RetractMissing
 from crowd_pipelines_tests.integrations.slack.web_api import (
@@ -84,6 +84,7 @@ def test_a_thread_gives_its_replies_and_never_its_head_as_its_own_child(known: W
             present=frozenset({"C01:1708000100.000100", "C01:1708000150.000100", "C01:1708000400.000200"}),
         )
     ]
+    assert result.incomplete is None
     assert result.watermarks == {"thread:C01:1708000100.000100": {"count": 3, "latest": "1708000400.000200"}}
 
 
@@ -179,7 +180,9 @@ def test_people_who_look_the_same_are_not_told_again_but_in_an_onboarding(known:
 
 def test_the_list_of_people_leads_on_to_the_channels_when_it_is_through(web_api: WebApi) -> None:
     listed = payload("members")
-    assert [stream.kind for stream in web_api.read(MEMBERS, listed).new_streams] == ["history", "history"]
+    assert web_api.read(MEMBERS, listed).new_streams == (ChannelsStream(),)
+    found = SlackIntegration().process_stream(ChannelsStream(), web_api.run())
+    assert [stream.kind for stream in found.new_streams] == ["history", "history"]
     listed["response_metadata"]["next_cursor"] = "dXNlcjpVMEc5V0ZYTlo="
     result = web_api.read(MEMBERS, listed)
     assert result.new_streams == ()
@@ -259,7 +262,7 @@ def test_markup_reads_as_people_read_it(raw: str, read: str) -> None:
     assert names.told(raw) == read
 
 
-@pytest.mark.parametrize("odd", ["surprise", None, 5, [], {}, {"ts": "1708000100"}, {"ts": 1708000100.0001}])
+@pytest.mark.parametrize("odd", ["surprise", 5, [], {}, {"ts": "1708000100"}, {"ts": 1708000100.0001}])
 def test_what_is_no_message_is_kept_as_evidence(known: WebApi, odd: Any) -> None:
     result = known.read(HISTORY, messages(message("1708000200.000000"), odd))
     assert [record.payload for record in result.rejected] == [odd]
@@ -337,6 +340,6 @@ def test_what_a_message_can_do_without_may_be_odd(known: WebApi) -> None:
 
 def test_a_workspace_may_keep_its_address_to_itself(web_api: WebApi) -> None:
     web_api.answers("auth.test", {"ok": True, "url": None, "team_id": None})
-    web_api.answers("conversations.list", {"ok": True, "channels": []})
+    web_api.answers("conversations.list", {"ok": True, "channels": [{"id": "C01"}]})
     plan = SlackIntegration().preprocess(web_api.run(onboarding=True))
     assert (plan["site"], plan["team"]) == ("https://slack.com/", "")

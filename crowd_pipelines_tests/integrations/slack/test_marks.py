@@ -9,11 +9,17 @@ from crowd_pipelines.integrations.slack.integration import SlackIntegration
 from crowd_pipelines.integrations.slack.people import UserMark
 from crowd_pipelines.integrations.slack.plan import Plan
 from crowd_pipelines.integrations.slack.streams import ChannelMark, HistoryStream, RepliesStream
-from crowd_pipelines.model.streams import Operation, RenameChannel, RetractActivities, RetractMissing, StreamResult
+from crowd_pipelines.model.streams import (
+    Operation,
+    RenameChannel,
+    RetractActivities,
+    RetractMissing,
+    ShowActivities,
+    StreamResult,
+)
 from crowd_pipelines_tests.integrations.slack.web_api import (
     HISTORY,
     PLAN,
-    REPLIES,
     WebApi,
     activities,
     message,
@@ -113,13 +119,24 @@ def test_what_lies_above_where_a_page_begins_is_not_missing_from_it(known: WebAp
 
 
 @pytest.mark.parametrize(
-    ("odd", "expected"), [({"ts": at(2), "user": {}}, {at(3)}), ({"user": {}}, set()), (None, set())]
+    ("odd", "unread"), [({"ts": at(2), "user": {}}, 0), ({"user": {}}, 0), ("surprise", 0), (None, 1)]
 )
-def test_a_record_that_cannot_be_used_is_not_missing(known: WebApi, odd: Any, expected: set[str]) -> None:
+def test_from_a_page_with_a_record_that_cannot_be_used_nothing_is_missing(known: WebApi, odd: Any, unread: int) -> None:
     onboarded(known, 1, 2, 3, 4)
     result = check(known, message(at(4), "day 4"), odd, message(at(1), "day 1"))
-    assert len(result.rejected) == 1
-    assert gone(result) == expected
+    assert (len(result.rejected), result.unread) == (1 - unread, unread)
+    assert gone(result) == set()
+
+
+@pytest.mark.parametrize("odd", [{"ts": at(2), "user": {}}, {"user": {}}, None], ids=str)
+def test_what_could_not_be_read_at_the_end_of_a_page_is_not_missing_from_the_next(known: WebApi, odd: Any) -> None:
+    onboarded(known, 0, 1, 2, 3, 4)
+    first = check(known, message(at(4), "day 4"), message(at(3), "day 3"), odd, cursor="c", until="")
+    assert isinstance(first.next_page, HistoryStream)
+    second = known.read(first.next_page, messages(message(at(0), "day 0")))
+    assert gone(second) == set(), "day 2 may be what could not be read, and day 1 is between it and the page"
+    third = first.next_page.model_copy(update={"gap": False})
+    assert gone(known.read(third, messages(message(at(0), "day 0")))) == {at(1), at(2)}
 
 
 @pytest.mark.parametrize("becomes", [{"subtype": "tombstone", "user": "USLACKBOT"}, {"user": "U0B"}], ids=str)
@@ -160,7 +177,7 @@ def test_an_empty_page_with_a_cursor_is_no_end(known: WebApi) -> None:
 def test_a_check_reaches_back_behind_what_is_known_and_stops_where_it_meets_it(known: WebApi) -> None:
     onboarded(known, 1, 50)
     [stream, _] = streams(known)
-    assert (stream.until, stream.oldest) == (at(50), at(20))
+    assert (stream.until, stream.oldest, stream.latest) == (at(50), at(20), "")
     assert check(known, message(at(52)), message(at(51)), cursor="c").next_page is not None
     assert check(known, message(at(51)), message(at(50), "day 50"), cursor="c").next_page is None
     assert check(known, message(at(51)), message(at(49)), cursor="c").next_page is None
@@ -182,7 +199,8 @@ def test_an_onboarding_sees_everything_and_looks_at_nothing_twice(known: WebApi)
     known.known["channel:C01"] = ChannelMark(name="x", newest=at(90), oldest=at(0), deep=True).model_dump()
     known.answers("users.list", {"ok": True, "members": []})
     [members] = SlackIntegration().get_streams(known.run(onboarding=True))
-    found = SlackIntegration().process_stream(members, known.run(onboarding=True)).new_streams
+    [channels] = SlackIntegration().process_stream(members, known.run(onboarding=True)).new_streams
+    found = SlackIntegration().process_stream(channels, known.run(onboarding=True)).new_streams
     assert [(stream.parameters["oldest"], stream.parameters["sweep"]) for stream in found] == [("0", False)] * 2
 
 
@@ -238,13 +256,15 @@ def test_a_thread_is_read_again_when_its_head_tells_of_a_change(
     assert threads(known.read(HISTORY, messages(head(**told)), onboarding=True))
 
 
-def test_a_thread_without_replies_any_more_is_emptied_without_asking(known: WebApi) -> None:
+@pytest.mark.parametrize("shown", [{}, {"reply_count": 0}, {"reply_count": "many", "thread_ts": at(2)}], ids=str)
+def test_a_thread_without_replies_any_more_is_emptied_by_the_thread_alone(known: WebApi, shown: dict[str, Any]) -> None:
     thread_known(known)
-    result = known.keep(check(known, message(at(2))))
-    emptied = RetractMissing(type=MESSAGE, thread=f"C01:{at(2)}", present=frozenset({f"C01:{at(2)}"}))
-    assert emptied in others(result)
-    assert threads(result) == []
-    assert emptied not in others(check(known, message(at(2))))
+    result = known.keep(check(known, message(at(2), **shown)))
+    [stream] = threads(result)
+    assert not [o for o in others(result) if isinstance(o, RetractMissing)]
+    read = known.keep(known.read(stream, messages(message(at(2)))))
+    assert RetractMissing(type=MESSAGE, thread=f"C01:{at(2)}", present=frozenset({f"C01:{at(2)}"})) in others(read)
+    assert threads(check(known, message(at(2), **shown))) == []
 
 
 def test_a_broadcast_tells_of_news_in_a_thread_that_is_not_on_the_page(known: WebApi) -> None:
@@ -271,12 +291,15 @@ def missing(result: StreamResult) -> list[Operation]:
 
 
 def test_only_a_thread_that_came_whole_tells_what_is_gone_from_it(known: WebApi) -> None:
-    page = [head(), message(at(2, 9), thread_ts=at(2))]
-    assert missing(known.read(REPLIES, messages(*page)))
-    assert not missing(known.read(REPLIES, messages(*page, cursor="c")))
-    assert not missing(known.read(REPLIES.model_copy(update={"cursor": "c"}), messages(*page)))
-    assert not missing(known.read(REPLIES.model_copy(update={"oldest": at(2)}), messages(*page)))
-    assert not missing(known.read(REPLIES, messages(*page, {"user": {}})))
+    stream = RepliesStream(channel="C01", name="general", thread=at(2), count=1, latest=at(2, 9))
+    page = [head(count=1), message(at(2, 9), thread_ts=at(2))]
+    assert missing(known.read(stream, messages(*page)))
+    assert not missing(known.read(stream, messages(*page, cursor="c")))
+    assert not missing(known.read(stream.model_copy(update={"cursor": "c"}), messages(*page)))
+    assert not missing(known.read(stream.model_copy(update={"oldest": at(2)}), messages(*page)))
+    assert not missing(known.read(stream, messages(*page, {"user": {}})))
+    with_null = known.read(stream, messages(*page, None))
+    assert (missing(with_null), with_null.unread, with_null.rejected) == ([], 1, ())
 
 
 def test_a_thread_is_marked_as_its_head_was_when_it_was_read_and_when_it_is_read_through(known: WebApi) -> None:
@@ -288,16 +311,11 @@ def test_a_thread_is_marked_as_its_head_was_when_it_was_read_and_when_it_is_read
     assert last.watermarks == {f"thread:C01:{at(2)}": {"count": 2, "latest": at(2, 9)}}
 
 
-def test_a_thread_that_is_gone_is_not_asked_for_again(known: WebApi) -> None:
-    result = known.read(REPLIES, {"ok": False, "error": "thread_not_found"})
-    assert result.skipped is not None
-    assert result.watermarks == {"thread:C01:1708000100.000100": {"count": 3, "latest": "1708000400.000200"}}
-
-
 def test_a_channel_with_another_name_is_renamed_once(known: WebApi) -> None:
     onboarded(known, 1)
     renamed = HISTORY.model_copy(update={"name": "everybody"})
     result = known.keep(known.read(renamed, messages(message(at(1), "day 1"))))
     assert RenameChannel(channel_id="C01", channel="everybody") in others(result)
     assert activities(result) == []
-    assert others(known.read(renamed, messages(message(at(1), "day 1")))) == []
+    again = others(known.read(renamed, messages(message(at(1), "day 1"))))
+    assert not [operation for operation in again if not isinstance(operation, ShowActivities)]

@@ -15,6 +15,9 @@ from crowd_pipelines_tests.integrations.slack.truths import assert_true
 from crowd_pipelines_tests.integrations.slack.web_api import HISTORY, REPLIES, WebApi, message, messages
 from crowd_pipelines_tests.integrations.stored import live, told
 
+THREAD = REPLIES.model_copy(update={"latest": ""})
+"""A thread of which the channel has told nothing that could be older."""
+
 
 def page(size: int, cursor: str = "c") -> dict[str, Any]:
     return messages(*(message(f"{1708000000 + number}.000100") for number in range(size)), cursor=cursor)
@@ -26,7 +29,7 @@ def known(web_api: WebApi) -> WebApi:
     return web_api
 
 
-@pytest.mark.parametrize("stream", [HISTORY, REPLIES], ids=["history", "replies"])
+@pytest.mark.parametrize("stream", [HISTORY, THREAD], ids=["history", "replies"])
 @pytest.mark.parametrize(
     ("size", "cursor", "limited"),
     [(15, "c", True), (15, "", None), (14, "c", None), (0, "c", None), (16, "c", None), (999, "c", None)],
@@ -49,6 +52,28 @@ def test_the_settings_may_say_which_it_is(known: WebApi, regime: str, limit: int
     result = known.read(HISTORY, page(15), regime=regime)
     assert f"limit={limit}&" in known.server.seen[-1].path + "&"
     assert ("regime" in result.watermarks) is (regime == "auto")
+
+
+@pytest.mark.parametrize("stream", [HISTORY, THREAD], ids=["history", "replies"])
+@pytest.mark.parametrize("regime", ["auto", "limited"])
+def test_fifteen_messages_without_a_cursor_are_an_end_only_where_there_is_no_more(
+    known: WebApi, stream: Any, regime: str
+) -> None:
+    ended = known.read(stream, {**page(15, cursor=""), "has_more": False}, regime=regime)
+    assert (ended.incomplete, stream.kind == "history") == (None, HISTORY.subject in ended.watermarks)
+    more = known.read(stream, {**page(15, cursor=""), "has_more": True}, regime=regime)
+    assert (bool(more.incomplete), more.next_page, dict(more.watermarks)) == (True, None, {})
+
+
+def test_the_regime_may_change_between_two_pages_of_a_channel(known: WebApi) -> None:
+    first = known.keep(known.read(HISTORY, page(40), onboarding=True)).next_page
+    assert first is not None
+    second = known.keep(known.read(first, page(15, "d"), onboarding=True))
+    assert known.known["regime"] == {"limited": True}
+    assert second.next_page is not None
+    assert HISTORY.subject not in second.watermarks or second.watermarks[HISTORY.subject]["newest"] == ""
+    known.keep(known.read(second.next_page, page(16, "e"), onboarding=True))
+    assert known.known["regime"] == {"limited": False}
 
 
 def test_old_messages_are_not_looked_at_in_the_limited_regime(known: WebApi) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
-from crowd_pipelines.integrations.slack import integration as slack_integration
+from crowd_pipelines.integrations.slack import listing
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store import integrations
@@ -44,15 +44,33 @@ def test_a_token_that_is_revoked_costs_the_next_check_one_request_and_there_is_n
 ) -> None:
     assert due(onboarded) == [onboarded.record.id]
     onboarded.change("revoke_token")
-    assert onboarded.check().state is RunState.ERROR
-    assert len(onboarded.asked()) == 1
-    assert due(onboarded) == []
+    run = onboarded.check()
+    assert (run.state, len(onboarded.asked())) == (RunState.DELAYED, 2), "what worked before is asked again"
+    assert onboarded.resume(run).state is RunState.ERROR
 
 
-def test_a_token_that_is_revoked_in_the_middle_ends_the_run(slack: Connected) -> None:
+def test_one_refusal_of_a_token_that_worked_is_no_end(onboarded: Connected) -> None:
+    onboarded.change("post")
+    onboarded.fault("replace", path="conversations.list", times=1, body=refused("invalid_auth"))
+    run = onboarded.check()
+    while run.state is RunState.DELAYED:
+        run = onboarded.resume(run)
+    assert run.state is RunState.PROCESSED
+    assert_true(onboarded, onboarded.truth())
+
+
+def test_a_token_that_is_revoked_in_the_middle_of_an_onboarding_leaves_the_rest_to_the_next(slack: Connected) -> None:
     slack.fault("replace", path="history", after=2, body=refused("token_revoked"))
-    assert slack.onboard().state is RunState.ERROR
-    assert next(fault["fired"] for fault in slack.sandbox.clear_faults()) <= 4
+    slack.fault("replace", path="auth.test", after=1, body=refused("token_revoked"))
+    run = slack.onboard()
+    for _ in range(3):
+        run = slack.resume(run) if run.state is RunState.DELAYED else run
+    assert run.state is RunState.ERROR
+    assert slack.value("SELECT onboarded_at FROM integrations") is None
+    slack.sandbox.clear_faults()
+    slack.check()
+    assert slack.onboard().state is RunState.PROCESSED
+    assert_true(slack, slack.truth())
 
 
 def test_without_users_read_one_is_told_which_scope_is_missing(slack: Connected) -> None:
@@ -61,8 +79,16 @@ def test_without_users_read_one_is_told_which_scope_is_missing(slack: Connected)
     assert "users:read" in slack.value("SELECT error FROM integrations")
 
 
-def notices(slack: Connected) -> str:
-    return "\n".join(slack.value("SELECT state FROM integrations")["notices"])
+def debts(slack: Connected) -> str:
+    """What is owed, as people are told of it."""
+    rows = slack.rows("SELECT label, permission, reason FROM owed_reads ORDER BY id")
+    return "\n".join(f"{row['label']} ({row['permission']}): {row['reason']}" for row in rows)
+
+
+def a_day_passes(slack: Connected) -> None:
+    """What is owed is due again."""
+    with slack.engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE owed_reads SET due_at = now()")
 
 
 def private_channels(slack: Connected) -> set[str]:
@@ -76,11 +102,16 @@ def test_without_scopes_for_private_channels_the_others_are_read_and_one_is_told
     hidden = private_channels(slack)
     stored = {row["channel_id"] for row in live(slack).values() if row["channel_id"]}
     assert stored == slack.truth().coverage["channels"].keys() - hidden - {slack.truth().cases["quiet"]}
-    assert scope in notices(slack)
-    assert "install the app" in notices(slack)
-    slack.change("scope", scope=scope, granted=True)
+    assert scope in debts(slack)
+    assert "install the app" in debts(slack)
+    slack.asked()
     assert slack.check().state is RunState.PROCESSED
-    assert notices(slack) == ""
+    closed = hidden if scope == "groups:history" else {"private_channel"}
+    assert not [address for address in slack.asked() if any(name in address for name in closed)]
+    slack.change("scope", scope=scope, granted=True)
+    a_day_passes(slack)
+    assert slack.check().state is RunState.PROCESSED
+    assert debts(slack) == ""
     assert live(slack).keys() == told(slack.truth()).keys()
 
 
@@ -93,15 +124,46 @@ def test_without_any_scope_for_channels_the_run_ends_and_tells_both(slack: Conne
     assert "groups:read" in error
 
 
-def test_one_channel_that_is_forbidden_is_skipped_and_told_until_it_can_be_read(slack: Connected) -> None:
+def test_one_channel_that_is_forbidden_is_owed_and_told_until_it_can_be_read(slack: Connected) -> None:
     channel = next(iter(private_channels(slack)))
     name = slack.truth().coverage["channels"][channel]["name"]
     slack.fault("replace", path=f"history.*{channel}", body=refused("ekm_access_denied"))
     assert slack.onboard().state is RunState.PROCESSED
-    assert f"#{name} is not read" in notices(slack)
+    assert f"#{name} (ekm_access_denied)" in debts(slack)
     slack.sandbox.clear_faults()
+    a_day_passes(slack)
     slack.check()
-    assert notices(slack) == ""
+    assert debts(slack) == ""
+    assert_true(slack, slack.truth())
+
+
+@pytest.mark.parametrize("error", ["thread_not_found", "a_new_one"])
+def test_a_thread_that_its_channel_shows_is_read_later_and_owed_until_then(onboarded: Connected, error: str) -> None:
+    thread = onboarded.truth().cases["many_replies"]
+    onboarded.change("reply", thread=thread)
+    onboarded.fault("replace", path="replies", body=refused(error))
+    run = onboarded.check()
+    for _ in range(12):
+        run = onboarded.resume(run) if run.state is RunState.DELAYED else run
+    assert run.state is RunState.PROCESSED
+    assert "thread" in debts(onboarded)
+    onboarded.sandbox.clear_faults()
+    onboarded.check()
+    assert debts(onboarded) == ""
+    assert_true(onboarded, onboarded.truth())
+
+
+def test_a_channel_that_is_not_found_in_the_middle_is_owed_whole(slack: Connected) -> None:
+    channel = slack.truth().cases["many_replies"].partition(":")[0]
+    slack.fault("replace", path=f"(history|replies).*{channel}", body=refused("channel_not_found"), after=3)
+    assert slack.onboard().state is RunState.PROCESSED
+    assert len(debts(slack).splitlines()) == 1
+    assert "(not found)" in debts(slack)
+    slack.sandbox.clear_faults()
+    for _ in range(2):
+        a_day_passes(slack)
+        slack.check()
+    assert debts(slack) == ""
     assert_true(slack, slack.truth())
 
 
@@ -114,11 +176,11 @@ def test_a_record_that_cannot_be_used_is_kept_and_its_page_goes_on(slack: Connec
     slack.fault("poison", path="replies", what=what, times=1)
     assert slack.onboard().state is RunState.PROCESSED
     assert [fault["fired"] for fault in slack.sandbox.clear_faults()] == [1, 1]
+    kept = 0 if what == "null_record" else 2
+    assert slack.value("SELECT sum(quarantined) FROM integration_streams") == kept
+    assert slack.value("SELECT sum(unread) FROM integration_streams") == 2 - kept
     # The same evidence from two places is kept once.
-    assert slack.value("SELECT sum(quarantined) FROM integration_streams") == 2
-    assert slack.value("SELECT count(*) FROM quarantined_records") == (
-        1 if what in ("null_record", "not_a_record") else 2
-    )
+    assert slack.value("SELECT count(*) FROM quarantined_records") == (1 if what == "not_a_record" else kept)
     records, stored = told(slack.truth()), live(slack)
     missing = records.keys() - stored.keys()
     # With a head that cannot be used, its thread stays unread.
@@ -155,7 +217,7 @@ def test_cursors_that_expire_are_gone_on_from_without(engine: Engine, monkeypatc
 
 
 def test_a_list_of_people_that_wants_smaller_pages_gets_them(slack: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack_integration, "SMALL_PAGE", 20)
+    monkeypatch.setattr(listing, "SMALL_PAGE", 20)
     slack.fault("replace", path="users.list", times=1, body=refused("limit_required"))
     assert slack.onboard().state is RunState.PROCESSED
     assert_members_are_true(slack, slack.truth())
