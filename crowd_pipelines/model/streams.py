@@ -29,9 +29,6 @@ class Stream(BaseModel):
     fresh_for: ClassVar[timedelta | None] = None
     """Do not queue this stream when the tenant processed the same one within this time: a cached lookup."""
 
-    owed: ClassVar[bool] = False
-    """Nothing but the stream itself leads to what it reads: if it fails for good, the next check takes it up."""
-
     carried: ClassVar[frozenset[str]] = frozenset()
     """Fields that a page hands on to the next one, and that do not say where that is: a count, a mark."""
 

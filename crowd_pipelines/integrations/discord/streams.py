@@ -107,7 +107,6 @@ class MessagesStream(Stream):
     model_config = ConfigDict(extra="ignore")
 
     kind: Literal["messages"] = "messages"
-    owed = True  # Once its page of the archive is read, nothing leads to an archived thread.
     carried = frozenset({"count", "progress", "present"})
     place: Place
     after: str = BEGINNING
@@ -134,7 +133,6 @@ class ArchiveStream(Stream):
     model_config = ConfigDict(extra="ignore")
 
     kind: Literal["archive"] = "archive"
-    owed = True  # The look at the guild that led to it has moved on.
     carried = frozenset({"sought"})
     channel_id: str
     channel: str

@@ -94,7 +94,6 @@ class ListStream(Stream):
     query: ClassVar[str]
     """The query, and GitHub's name of the connection."""
 
-    owed = True
     carried = frozenset({"found", "progress"})
     repository: str
     name: str
@@ -182,7 +181,6 @@ class ChildStream(Stream):
     """
 
     query: ClassVar[str]
-    owed = True
     carried = frozenset({"progress", "repository", "requests"})
 
     id: str

@@ -128,7 +128,6 @@ class RepliesStream(Stream):
     """
 
     kind: Literal["replies"] = "replies"
-    owed = True  # What the channel said of the thread, it says again only while that is among its latest messages.
     carried = frozenset({"name", "address", "progress", "newest", "told"})
     channel: str
     name: str
