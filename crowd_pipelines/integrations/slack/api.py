@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from crowd_pipelines.framework.reading import count_nulls
 from crowd_pipelines.http.client import HttpClient
 from crowd_pipelines.http.errors import Refused
 from crowd_pipelines.integrations.slack.refusals import INVALID_CURSOR, LIMIT_REQUIRED, NOBODY
@@ -198,7 +197,7 @@ class Page:
     @property
     def nulls(self) -> int:
         """How many records came as null."""
-        return count_nulls(self.items)
+        return sum(item is None for item in self.items)
 
 
 class SlackApi:
