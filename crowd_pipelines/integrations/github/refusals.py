@@ -255,10 +255,10 @@ ROWS = (
     Refusal(
         code="",
         statuses=(502, 504),
-        outcome=Outcome.OK,
+        outcome=Outcome.RETRY,
         reason="GitHub could not answer in time: the page is asked for by halves.",
         source=_GRAPHQL_LIMITS,
-        body={},
+        body={"message": "We couldn't respond to your request in time."},
     ),
     Refusal(
         code="Something went wrong while executing your query",

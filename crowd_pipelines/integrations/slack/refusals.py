@@ -77,8 +77,8 @@ _CREDENTIALS = {
     "account_inactive": f"The token belongs to an app or a user that was removed. {_INSTALL_IT}",
     "token_revoked": f"The token was revoked. {_INSTALL_IT}",
     "token_expired": "The token has expired, since the app has token rotation on. Use an app without it.",
-    "two_factor_setup_required": "The workspace demands two-factor authentication of whoever installed the app. Set it "
-    f"up, then use the token again. {_COPY_IT}",
+    "two_factor_setup_required": "The workspace demands two-factor authentication of the account that installed the "
+    "app. Set it up, then connect again.",
 }
 _CHANNEL_PERMISSIONS = {
     MISSING_SCOPE: f"The app lacks the scope that the answer names as `needed`. {_ADD_SCOPES}",
