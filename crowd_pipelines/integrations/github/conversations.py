@@ -216,6 +216,7 @@ class Reader:
         if own:
             self.findings.incomplete = self.findings.incomplete or reason
         elif reason or page.has_gaps:
+            self.findings.keep_odd(page, kind.query)
             self._read_alone(kind, here, id_, reason)
             return None
         return None if reason else progress

@@ -42,11 +42,14 @@ class Page:
     listed: bool = False
     """Whether there is a list at all: one that is missing, or something else, must not pass for an empty one."""
 
+    odd: Any = None
+    """What stands where the list belongs, if that is something."""
+
     @classmethod
     def of(cls, connection: Any) -> "Page":
         """Return a page, forwards or backwards, of any shape; what is not there is an incomplete one."""
         if not isinstance(connection, dict):
-            return cls()
+            return cls(odd=readable(connection))
         info = connection.get("pageInfo")
         told = info if isinstance(info, dict) else {}
         goes_on = told.get("hasNextPage", told.get("hasPreviousPage"))
@@ -58,6 +61,7 @@ class Page:
             cursor=str(cursor) if cursor and goes_on is True else None,
             total=total if isinstance(total, int) and not isinstance(total, bool) else None,
             listed=isinstance(nodes, list),
+            odd=None if isinstance(nodes, list) else readable(nodes),
         )
 
     @property
@@ -152,6 +156,11 @@ class Findings:
     def retract_absent(self, missing: Iterable[RetractMissing]) -> None:
         """Add what a whole list does not hold; see `absent`."""
         self.retractions.extend(missing)
+
+    def keep_odd(self, page: Page, what: str) -> None:
+        """Keep aside what stands where a list belongs, if that is something; a list that is missing leaves nothing."""
+        if page.odd is not None:
+            self.reject(f"{what}: it is no list", page.odd)
 
     def result(self) -> StreamResult:
         """Return everything as the result of a stream; one that contradicts itself ends and retracts nothing."""

@@ -91,6 +91,7 @@ def read_list(listing: Listing, place: Place, page: Page, reader: Reader, stream
         if stream:
             reader.findings.incomplete = f"{listing.title} of {place.name_with_owner}: {reason}"
         else:
+            reader.findings.keep_odd(page, listing.title)
             reader.findings.streams.append(listing.of(place))
         return False
     return _followed(listing, place, page, reader, stream, placed=placed, known=known, progress=progress)
