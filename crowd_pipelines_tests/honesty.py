@@ -130,10 +130,10 @@ def _discord(debt: Debt, row: Row, _: Truth) -> bool:
         case "archive":
             # Which thread is archived, and how, the truth does not tell.
             return in_thread and row["channel_id"] == about["channel_id"]
-        case "place" if about.get("thread"):
-            return about["thread"]["id"] in where
         case "place":
-            return row["channel_id"] == about["channel_id"] and (in_thread or not about.get("private"))
+            thread, private = about.get("thread"), about.get("private")
+            in_channel = row["channel_id"] == about["channel_id"] and (in_thread or not private)
+            return thread["id"] in where if thread else in_channel
     raise _Unnamed(debt)
 
 

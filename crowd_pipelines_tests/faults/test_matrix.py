@@ -94,14 +94,14 @@ def test_a_bomb_takes_no_more_memory_than_an_answer_may(
 def _strike(ground: Ground, platform: str, trouble: Trouble, tell: Tell) -> None:
     told = trouble.words(platform)
     ground.connected.sandbox.fault(None, **trouble.fault, **getattr(ground.places, trouble.place))
-    run, times = ground.connected.onboard(), 0
+    run = ground.connected.onboard()
     if told is None:
         assert run.state is RunState.PROCESSED, run.error or run.delay_reason
         ground.assert_whole()
         tell(trouble.name, "read all the same", requests=ground.met())
         return
     if trouble.lasting:
-        run, times = ground.wear_out(run, most=MOST_ATTEMPTS - 1)
+        run, _ = ground.wear_out(run, most=MOST_ATTEMPTS - 1)
     end = _end(ground, trouble)
     _assert_only_the_struck_stream_suffered(ground, run, told, end)
     assert 0 < ground.met() <= trouble.most_requests(platform)

@@ -76,7 +76,9 @@ def _slow(name: str, **how: Any) -> Trouble:
 
 
 def _bomb(name: str, **what: Any) -> Trouble:
-    return Trouble(name=name, fault=what, told=r"more than [0-9,]+ bytes", requests=HOPELESS, lasting=False, permanent=True)
+    return Trouble(
+        name=name, fault=what, told=r"more than [0-9,]+ bytes", requests=HOPELESS, lasting=False, permanent=True
+    )
 
 
 def _redirect(name: str, location: str | None, told: str, *, status: int = 302, **more: Any) -> Trouble:
