@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.http.transport import Limits
-from crowd_pipelines.model.states import RunState
+from crowd_pipelines.model.states import OwedKind, RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store import database, integrations, invariants, runs
 from crowd_pipelines.store.runs import RunRecord
@@ -45,7 +45,17 @@ _MEMBERS = """
     FROM member_identities AS i JOIN members AS m ON m.id = i.member_id
 """
 
+_OWED = "SELECT * FROM owed_reads WHERE integration_id = :id ORDER BY id"
+
 Records = dict[tuple[str, ...], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undisturbed:
+    """What an onboarding leaves in which nothing goes wrong: records, and what is hidden from these credentials."""
+
+    records: Records = field(repr=False)
+    hidden: frozenset[tuple[str, str]] = frozenset()
 
 
 class Hasty(Slice):
@@ -63,21 +73,21 @@ class Ground:
 
     connected: Connected
     places: places.Places
-    truth: Records = field(repr=False)
+    undisturbed: Undisturbed
 
     @classmethod
-    def of(cls, connected: Connected, truth: Records) -> Self:
+    def of(cls, connected: Connected, undisturbed: Undisturbed) -> Self:
         told = connected.sandbox.truth(provider_of(connected.record.platform))
         # Whatever strikes: after no integration run may anything be missing that is not told.
         honest = replace(connected, inspection=lambda read: silent_losses(read, told))
-        return cls(connected=honest, places=places.OF[connected.record.platform](told), truth=truth)
+        return cls(connected=honest, places=places.OF[connected.record.platform](told), undisturbed=undisturbed)
 
     def patient(self) -> Self:
         """The same, but waits are waited for."""
         return replace(self, connected=replace(self.connected, new_slice=lambda: Slice(600)))
 
     def stored(self) -> Records:
-        return _stored(self.connected)
+        return stored_records(self.connected)
 
     def work_off(self, run: RunRecord) -> tuple[RunRecord, int]:
         """Take an integration run up again, each time its wait is over, until it has ended; and how often."""
@@ -108,9 +118,9 @@ class Ground:
         return self.connected.rows("SELECT * FROM integration_streams WHERE run_id = :run ORDER BY id", run=run.id)
 
     def owed(self) -> list[dict[str, Any]]:
-        """What the integration owes."""
-        owed = "SELECT * FROM owed_reads WHERE integration_id = :id ORDER BY id"
-        return self.connected.rows(owed, id=self.connected.record.id)
+        """What the integration owes beyond what is hidden anyway."""
+        debts = self.connected.rows(_OWED, id=self.connected.record.id)
+        return [debt for debt in debts if (debt["place"], debt["permission"]) not in self.undisturbed.hidden]
 
     def integration(self) -> dict[str, Any]:
         """How the integration stands."""
@@ -129,7 +139,7 @@ class Ground:
 
     def assert_nothing_is_half_written(self) -> None:
         """Whatever is stored is there in truth, and all of it fits together."""
-        assert self.stored().keys() - self.truth.keys() == set(), "made up"
+        assert self.stored().keys() - self.undisturbed.records.keys() == set(), "made up"
         with self.connected.engine.begin() as conn:
             assert invariants.broken(conn) == []
 
@@ -140,10 +150,10 @@ class Ground:
         self.assert_database_is_the_truth()
 
     def assert_database_is_the_truth(self) -> None:
-        stored = self.stored()
-        assert self.truth.keys() - stored.keys() == set(), "lost"
-        assert stored.keys() - self.truth.keys() == set(), "made up"
-        assert [key for key in stored if stored[key] != self.truth[key]] == []
+        stored, truth = self.stored(), self.undisturbed.records
+        assert truth.keys() - stored.keys() == set(), "lost"
+        assert stored.keys() - truth.keys() == set(), "made up"
+        assert [key for key in stored if stored[key] != truth[key]] == []
         self.assert_nothing_is_half_written()
 
 
@@ -181,21 +191,33 @@ def _borrower(lender: Connected, platform: str, monkeypatch: pytest.MonkeyPatch)
 
 def undisturbed(
     sandbox: Sandbox, platform: str, server_url: str, template: str, monkeypatch: pytest.MonkeyPatch
-) -> Records:
-    """What an onboarding stores while nothing goes wrong, which must be the sandbox's truth."""
-    with database_on(server_url, prefix="truth", template=template) as url:
-        engine = database.create(url)
+) -> Undisturbed:
+    """What an onboarding leaves while nothing goes wrong, which must be the sandbox's truth."""
+    with database_on(server_url, prefix="truth", template=template) as url, closing_engine(url) as engine:
         with connected_to(sandbox, platform, engine, monkeypatch) as connected:
             run = connected.onboard()
             assert run.state is RunState.PROCESSED, run.error or run.delay_reason
-            told, stored = sandbox.truth(provider_of(platform)), _stored(connected)
+            told, stored = sandbox.truth(provider_of(platform)), stored_records(connected)
             live = {key for key, row in stored.items() if json.loads(row).get("live")}
             assert live == {("activity", a["type"], a["source_id"]) for a in told.activities}
+            assert silent_losses(connected, told) == []
+            debts = connected.rows(_OWED, id=connected.record.id)
+    assert {debt["kind"] for debt in debts} <= {OwedKind.PERMISSION}
+    return Undisturbed(records=stored, hidden=frozenset((debt["place"], debt["permission"]) for debt in debts))
+
+
+@contextmanager
+def closing_engine(url: str) -> Iterator[Engine]:
+    """An engine for as long as it is needed."""
+    engine = database.create(url)
+    try:
+        yield engine
+    finally:
         engine.dispose()
-    return stored
 
 
-def _stored(connected: Connected) -> Records:
+def stored_records(connected: Connected) -> Records:
+    """Everything that is stored, by what it is, in a form that can be compared."""
     activities = connected.rows(_ACTIVITIES, platform=provider_of(connected.record.platform))
     return {
         **{("activity", row["type"], row["source_id"]): _text(row) for row in activities},
