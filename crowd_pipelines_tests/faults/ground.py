@@ -193,15 +193,18 @@ def undisturbed(
     sandbox: Sandbox, platform: str, server_url: str, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> Undisturbed:
     """What an onboarding leaves while nothing goes wrong, which must be the sandbox's truth."""
-    with database_on(server_url, prefix="truth", template=template) as url, closing_engine(url) as engine:
-        with connected_to(sandbox, platform, engine, monkeypatch) as connected:
-            run = connected.onboard()
-            assert run.state is RunState.PROCESSED, run.error or run.delay_reason
-            told, stored = sandbox.truth(provider_of(platform)), stored_records(connected)
-            live = {key for key, row in stored.items() if json.loads(row).get("live")}
-            assert live == {("activity", a["type"], a["source_id"]) for a in told.activities}
-            assert silent_losses(connected, told) == []
-            debts = connected.rows(_OWED, id=connected.record.id)
+    with (
+        database_on(server_url, prefix="truth", template=template) as url,
+        closing_engine(url) as engine,
+        connected_to(sandbox, platform, engine, monkeypatch) as connected,
+    ):
+        run = connected.onboard()
+        assert run.state is RunState.PROCESSED, run.error or run.delay_reason
+        told, stored = sandbox.truth(provider_of(platform)), stored_records(connected)
+        live = {key for key, row in stored.items() if json.loads(row).get("live")}
+        assert live == {("activity", a["type"], a["source_id"]) for a in told.activities}
+        assert silent_losses(connected, told) == []
+        debts = connected.rows(_OWED, id=connected.record.id)
     assert {debt["kind"] for debt in debts} <= {OwedKind.PERMISSION}
     return Undisturbed(records=stored, hidden=frozenset((debt["place"], debt["permission"]) for debt in debts))
 
