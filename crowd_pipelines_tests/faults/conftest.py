@@ -15,7 +15,15 @@ from sqlalchemy import Engine
 
 from crowd_pipelines.http.transport import Limits
 from crowd_pipelines.sandbox.process import Sandbox
-from crowd_pipelines_tests.faults.ground import LENDERS, Ground, Undisturbed, closing_engine, connected_to, undisturbed
+from crowd_pipelines_tests.faults.ground import (
+    LENDERS,
+    Ground,
+    Undisturbed,
+    closing_engine,
+    connected_to,
+    short_paged,
+    undisturbed,
+)
 
 PATIENCE = Limits(connect_seconds=5, read_seconds=3, total_seconds=6)
 """Long enough for a provider on a busy machine, short enough for those that never answer."""
@@ -62,16 +70,9 @@ def sandbox_of() -> Iterator[Callable[[str], Sandbox]]:
 
         @cache
         def sandbox_of(provider: str) -> Sandbox:
-            return stack.enter_context(Sandbox.start(platforms=(provider,), **_OPTIONS.get(provider, {})))
+            return stack.enter_context(short_paged(provider))
 
         yield lambda platform: sandbox_of(LENDERS.get(platform, platform))
-
-
-# Short pages, which nobody is told of; and X's windows, which last longer than a test, are out of the way.
-_OPTIONS: dict[str, dict[str, int]] = {
-    "slack": {"page_size_max": 40},
-    "twitter": {"page_size_max": 60, "requests_per_second": 100_000},
-}
 
 
 @pytest.fixture(scope="session")

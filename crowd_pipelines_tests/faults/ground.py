@@ -45,6 +45,11 @@ _MEMBERS = """
     FROM member_identities AS i JOIN members AS m ON m.id = i.member_id
 """
 
+# Short pages, which nobody is told of; and X's windows, which last longer than a test, are out of the way.
+_OPTIONS: Mapping[str, Mapping[str, int]] = {
+    "slack": {"page_size_max": 40},
+    "twitter": {"page_size_max": 60, "requests_per_second": 100_000},
+}
 _OWED = "SELECT * FROM owed_reads WHERE integration_id = :id ORDER BY id"
 
 Records = dict[tuple[str, ...], str]
@@ -155,6 +160,16 @@ class Ground:
         assert stored.keys() - truth.keys() == set(), "made up"
         assert [key for key in stored if stored[key] != truth[key]] == []
         self.assert_nothing_is_half_written()
+
+
+def short_paged(provider: str) -> Sandbox:
+    """Start a provider that serves short pages, so that lists have several."""
+    options = _OPTIONS.get(provider, {})
+    return Sandbox.start(
+        platforms=(provider,),
+        page_size_max=options.get("page_size_max"),
+        requests_per_second=options.get("requests_per_second"),
+    )
 
 
 @contextmanager
