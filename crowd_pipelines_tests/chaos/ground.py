@@ -114,7 +114,7 @@ class Ground:
             self._database(reading.template) as url,
             self._opened(reading.integration, reading.mode, sandbox, url, lease_seconds) as cell,
         ):
-            cell.patience = self._patience
+            cell.patience, cell.truth = self._patience, reading.truth
             yield cell
             with self._borrowing:
                 self.fired.update(fire["name"] for fire in cell.fires if fire["action"] != "note")

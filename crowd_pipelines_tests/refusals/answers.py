@@ -53,6 +53,12 @@ BODIES = (
     _json("limit in other words", {"detail": "You ask more than your share; come back when the clock strikes."}),
     _json("limit that is known", {"detail": "Too Many Requests: this network asks too much of us."}),
     _json("empty object", {}),
+    _json(
+        "JSON of a framework", {"timestamp": "2026-03-04T05:06:07Z", "status": 403, "error": "Forbidden", "path": "/x"}
+    ),
+    _json(
+        "problem of a framework", {"type": "https://tools.ietf.org/html/rfc9110#section-15.5.4", "title": "Forbidden"}
+    ),
     _json("list", [{"errorCode": "INVALID_SESSION_ID"}]),
     _json("text in JSON", "Forbidden"),
 )
@@ -65,6 +71,35 @@ HEADERS: Mapping[str, Mapping[str, str]] = {
     "proxy wants to know": {"Proxy-Authenticate": 'Basic realm="proxy"', "WWW-Authenticate": 'Basic realm="proxy"'},
     "cache": {"Age": "86000", "X-Cache": "HIT", "Cache-Control": "public, max-age=86400"},
 }
+_NEW = "https://api.twitter.com/2/problems/something-new"
+OWN: Mapping[str, tuple[tuple[int, Body], ...]] = {
+    "devto": ((403, _json("DEV, a new error", {"error": "something new", "status": 403})),),
+    "discord": (
+        (403, _json("Discord, a new code", {"message": "Something new", "code": 999_001})),
+        (404, _json("Discord, a new code", {"message": "Something new", "code": 999_002})),
+    ),
+    "github": (
+        (200, _json("GitHub, a new type", {"errors": [{"type": "SOMETHING_NEW", "message": "Something new."}]})),
+        (200, _json("GitHub, no type", {"data": None, "errors": [{"message": "Something went wrong, for once."}]})),
+        (
+            403,
+            _json(
+                "GitHub, a new message", {"message": "Something new.", "documentation_url": "https://docs.github.com"}
+            ),
+        ),
+        (403, _json("GitHub, a limit", {"message": "API rate limit exceeded for installation ID 1."})),
+        (404, _json("GitHub, a new message", {"message": "Nothing here, for once.", "status": "404"})),
+    ),
+    "slack": (
+        (200, _json("Slack, a new error", {"ok": False, "error": "something_new"})),
+        (200, _json("Slack, a limit of a new name", {"ok": False, "error": "please_slow_down"})),
+    ),
+    "twitter": (
+        (401, _json("X, a new problem", {"title": "Something New", "type": _NEW, "status": 401, "detail": "New."})),
+        (403, _json("X, a new problem", {"title": "Something New", "type": _NEW, "status": 403, "detail": "New."})),
+    ),
+}
+"""What a platform may say in its own form one day, and what no documentation has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

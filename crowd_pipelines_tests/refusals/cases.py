@@ -4,12 +4,25 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from crowd_pipelines_tests.faults.ground import provider_of
 from crowd_pipelines_tests.refusals import kinds
-from crowd_pipelines_tests.refusals.answers import BODIES, HEADERS, STATUSES, Answer
+from crowd_pipelines_tests.refusals.answers import BODIES, HEADERS, OWN, STATUSES, Answer
 from crowd_pipelines_tests.refusals.readings import CHECK, ONBOARDING, places_of
 
-READINGS = ((ONBOARDING, 1), (CHECK, 0), (CHECK, 2), (ONBOARDING, 0), (CHECK, 1), (ONBOARDING, 3))
+READINGS = (
+    (ONBOARDING, 1),
+    (CHECK, 0),
+    (CHECK, 2),
+    (ONBOARDING, 0),
+    (ONBOARDING, 3),
+    (CHECK, 0),
+    (CHECK, 1),
+    (ONBOARDING, 0),
+)
 """Modes, and how many requests are refused; none for all."""
+
+OF_EACH_SORT = 4
+"""So many readings in a row are onboardings and checks, each refused for a while and for long."""
 
 EVERY = 3
 """On each kind of stream every status comes with every third body, on the next one with others."""
@@ -36,26 +49,38 @@ def grid() -> list[Case]:
 
 
 def _at(number: int, platform: str, kind: str) -> Iterator[Case]:
+    met = [(turn, answer) for turn, answer in enumerate(_strange(number))]
+    met += [(turn, answer) for answer in _own(number, platform) for turn in range(OF_EACH_SORT)]
+    for turn, answer in met:
+        mode, times = READINGS[(number + turn) % len(READINGS)]
+        if (platform, kind) in kinds.NEW_ONLY_TO_CHECKS:
+            mode = CHECK
+        yield Case(platform=platform, kind=kind, mode=mode, times=times, answer=answer)
+
+
+def _strange(number: int) -> Iterator[Answer]:
     headers = list(HEADERS)
     for row, status in enumerate(STATUSES):
         for column, body in enumerate(BODIES):
-            if (number + row + column) % EVERY:
-                continue
-            mode, times = READINGS[(number + row + column // EVERY) % len(READINGS)]
-            name = headers[(number + row + 2 * column) % len(headers)]
-            answer = Answer(status=status, body=body, headers=name)
-            yield Case(platform=platform, kind=kind, mode=mode, times=times, answer=answer)
+            if (number + row + column) % EVERY == 0:
+                yield Answer(status=status, body=body, headers=headers[(number + row + 2 * column) % len(headers)])
 
 
-def some(seed: int) -> list[Case]:
-    """Return a small part of the grid: of every platform an onboarding and a check, refused briefly and for long."""
+def _own(number: int, platform: str) -> Iterator[Answer]:
+    for status, body in OWN[provider_of(platform)]:
+        headers = ("no header", "points left", "cache")[(number + status) % 3]
+        yield Answer(status=status, body=body, headers=headers)
+
+
+def some(seed: int, *, draws: int = 1) -> list[Case]:
+    """Return a small part of the grid: of every platform an onboarding and a check, one for long."""
     dice, everything = random.Random(seed), grid()
-    return [
-        dice.choice(_of(everything, platform, mode, lasting=lasting))
-        for platform in kinds.OF
-        for mode in (ONBOARDING, CHECK)
-        for lasting in (False, True)
-    ]
+    chosen: list[Case] = []
+    for platform in [*kinds.OF] * draws:
+        lasting = dice.random() < 0.5
+        chosen.append(dice.choice(_of(everything, platform, ONBOARDING, lasting=lasting)))
+        chosen.append(dice.choice(_of(everything, platform, CHECK, lasting=not lasting)))
+    return list(dict.fromkeys(chosen))
 
 
 def _of(cases: Sequence[Case], platform: str, mode: str, *, lasting: bool) -> list[Case]:

@@ -22,12 +22,14 @@ Report = Callable[[Case, str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-refusals", action="store_true", help="the whole grid of refusals, which takes hours")
+    parser.addoption("--refusal-draws", type=int, default=1, help="how many times as much as with all tests")
     parser.addoption("--refusal-report", type=Path, help="where to add what came of each refusal")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
-        cases = grid() if metafunc.config.getoption("--all-refusals") else some(SEED)
+        draws = metafunc.config.getoption("--refusal-draws")
+        cases = grid() if metafunc.config.getoption("--all-refusals") else some(SEED, draws=draws)
         metafunc.parametrize("case", cases, ids=str)
 
 

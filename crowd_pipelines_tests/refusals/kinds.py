@@ -11,6 +11,9 @@ EVERYTHING = "everything"
 
 Place = Mapping[str, Any]
 
+NEW_ONLY_TO_CHECKS = frozenset({("github", "reviews")})
+"""Kinds that lead to what may have changed since it was read: an onboarding has no such stream."""
+
 
 def _query(name: str) -> Place:
     return {"asked": rf"query {name}\b"}

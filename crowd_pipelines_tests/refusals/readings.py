@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from sqlalchemy import Engine, text
 
+from crowd_pipelines.integrations.github import asking
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines.sandbox.process import Sandbox
@@ -35,6 +36,9 @@ MOST_CHECKS = 2
 """So many checks may pass until everything is there."""
 
 _NEVER = 1_000_000_000
+_SHORT_LISTS = {"Forks": 3, "Issues": 5, "PullRequests": 5, "Discussions": 5}
+"""So little comes with a repository, so that a small community has further pages of every list: GitHub's to choose."""
+
 _FORGET = ("DELETE FROM watermarks", "DELETE FROM member_reach", "UPDATE members SET reach = '{}'")
 
 
@@ -72,6 +76,8 @@ class Reading:
             pytest.MonkeyPatch.context() as patch,
         ):
             read = replace(self.connected, engine=engine, inspection=lambda read: silent_losses(read, self.truth))
+            for sizes in ("_FIRST", "_FIRST_IN_CHECK"):
+                patch.setattr(asking, sizes, _SHORT_LISTS)
             for name in {self.platform, provider_of(self.platform)}:
                 patch.setenv(f"CROWD_{name.upper()}_API_URL", self.sandbox.api_url(provider_of(name)))
                 patch.setenv(f"CROWD_{name.upper()}_REQUESTS_PER_SECOND", FAST)

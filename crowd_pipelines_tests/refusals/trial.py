@@ -1,5 +1,6 @@
 """A refusal in a reading: what may come of it, and what must not."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,8 +41,8 @@ class Trial:
         """A refusal that is over soon leaves the truth, after a check or two, and costs little."""
         self._refuse(times=self.case.times)
         run = self._worked_off(self._begin())
-        for number, milestone in enumerate(self.reading.milestones):
-            if run.state is RunState.PROCESSED and stored_records(self.read) == milestone.records:
+        for number in range(MOST_CHECKS + 1):
+            if run.state is RunState.PROCESSED and self._is_true():
                 self._assert_cheap(number)
                 return f"read, {number} checks later" if number else "read"
             if number < MOST_CHECKS:
@@ -116,7 +117,7 @@ class Trial:
             case RunState.DELAYED:
                 self._assert_told(run.delay_reason)
                 return "waits"
-            case RunState.PROCESSED if stored_records(self.read) == self.reading.milestones[0].records:
+            case RunState.PROCESSED if self._is_true():
                 return "read all the same"
         reasons = [debt["reason"] for debt in self._owed()]
         assert reasons, "rows are missing, and nothing is owed"
@@ -124,8 +125,8 @@ class Trial:
         return "owed"
 
     def _assert_told(self, *sentences: str | None) -> None:
-        status = str(self.case.answer.status)
-        assert any(status in (sentence or "") for sentence in sentences), sentences
+        status = rf"\b{self.case.answer.status}\b"
+        assert any(re.search(status, sentence or "") for sentence in sentences), sentences
 
     def _owed(self) -> list[dict[str, Any]]:
         return self.read.rows("SELECT * FROM owed_reads WHERE integration_id = :id", id=self.read.record.id)
@@ -142,12 +143,16 @@ class Trial:
 
     def _assert_whole_again(self) -> None:
         for number in range(MOST_CHECKS + 1):
-            records = stored_records(self.read)
-            if any(records == milestone.records for milestone in self.reading.milestones):
+            if self._is_true():
                 return
             if number < MOST_CHECKS:
                 run = self._checked()
         raise AssertionError(self._left_over(run))
+
+    def _is_true(self) -> bool:
+        """Whether everything is stored as an undisturbed reading or one of the checks after it stores it."""
+        stored = stored_records(self.read)
+        return any(stored == milestone.records for milestone in self.reading.milestones)
 
     def _left_over(self, run: RunRecord) -> str:
         """Tell how an integration run that did not come to the truth differs from it."""
