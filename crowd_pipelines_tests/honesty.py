@@ -82,10 +82,11 @@ def _members(read: Connected, truth: Truth, debts: Sequence[Debt]) -> Iterator[s
     platform = read.record.platform
     if any(debt.kind in LISTS_OF_MEMBERS.get(platform, ()) for debt in debts):
         return
+    profiles = {str(debt.about["user_id"]) for debt in debts if debt.kind == "profile"}
     stored = {row["source_id"] for row in read.rows(_MEMBERS, platform=platform)}
     owing = {row["member"] for row in _missing(read, truth) if _accounted(platform, debts, row, truth)}
     for member in truth.members:
-        if member.get("shown", True) and member["source_id"] not in stored | owing:
+        if member.get("shown", True) and member["source_id"] not in stored | owing | profiles:
             yield f"the member {member['username']} ({member['source_id']}) is missing, and nothing tells of that"
 
 

@@ -1,13 +1,14 @@
 """An integration that is connected to a sandbox, over a real database, and the requests it makes."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from crowd_pipelines.framework.clients import ApiClients
 from crowd_pipelines.framework.lifecycle import Lifecycle
@@ -168,6 +169,23 @@ class Connected:
         return IntegrationProcessor(
             Lifecycle(clients=clients, settings=settings, registry=registry(), owner=owner, slice_=slice_)
         )
+
+
+class _Within:
+    """An engine that begins nothing outside a transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        with self._conn.begin_nested():
+            yield self._conn
+
+
+def within(conn: Connection) -> Any:
+    """Return what looks like an engine, so that what is not committed can be looked at."""
+    return _Within(conn)
 
 
 def _address(entry: dict[str, Any]) -> str:

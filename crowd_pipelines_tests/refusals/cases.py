@@ -45,7 +45,7 @@ class Case:
 def grid() -> list[Case]:
     """Return all cases; headers and readings take turns, so that each meets every status and every body."""
     places = [(platform, kind) for platform in kinds.OF for kind in places_of(platform)]
-    return [case for number, place in enumerate(places) for case in _at(number, *place)]
+    return list(dict.fromkeys(case for number, place in enumerate(places) for case in _at(number, *place)))
 
 
 def _at(number: int, platform: str, kind: str) -> Iterator[Case]:
