@@ -38,6 +38,7 @@ STEPS: Mapping[str, Sequence[str]] = {
         "select_integrations",
         "insert_integration_runs",
         "update_integrations",
+        "select_integration_streams",
         "update_integration_runs",
         "update_integration_streams",
     ),

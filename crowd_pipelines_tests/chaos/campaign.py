@@ -22,6 +22,8 @@ STALE_AT = (
 REFUSING = ("discord", "github", "twitter")
 WITH_TOKENS = ("twitter", "twitter_reach")
 POISONABLE = ("devto",)
+OWING = ("devto", "slack", "twitter")
+GOING_ON = ("devto", "slack")
 ERASING = ("devto", "slack")
 ONE_BUDGET = ("devto", "discord", "slack", "twitter", "twitter_reach")
 """GitHub's sandbox gives several tokens, each with a budget: when one is closed, the others serve."""
@@ -32,14 +34,18 @@ FEW_ROOTS = ("twitter", "twitter_reach")
 
 QUICK_POINTS = (
     "begin.commit.after",
+    "begin.update_integration_streams.after",
     "plan.streams_add.after",
     "claim.commit.after",
     "fetch.after",
     "page.streams_finish.after",
     "page.activities_write.after",
     "page.streams_add.before",
+    "page.owed_settle.after",
     "page.commit.before",
     "page.commit.after",
+    "retry.owed_record.after",
+    "owe.commit.before",
     "finish.update_integration_runs.after",
     "renew.exchange.after",
 )
@@ -137,6 +143,10 @@ def at_failpoint(ground: Ground, point: str, number: int, sizes: Sizes) -> CoreE
         kind, wanted = kills_at.KillAtMending, POISONABLE
     if point.startswith(("page.update_integration_streams", "page.erasures_known")):
         kind, wanted = kills_at.KillAtLeftOut, ERASING
+    if point.startswith("retry.owed_record"):
+        kind, wanted = kills_at.KillAtGivingUp, OWING
+    if point.startswith(("begin.update_integration_runs", "begin.update_integration_streams")):
+        kind, wanted = kills_at.KillAtGoingOn, GOING_ON
     turns = {(platform, ONBOARDING): 1 for platform in wanted if platform in sizes.platforms}
     if kind is kills_at.KillAt:
         readings = itertools.product(sizes.platforms, sizes.modes)
@@ -155,6 +165,7 @@ _HOW: dict[str, tuple[type[kills_at.KillAt], Sequence[str]]] = {
     # Slack's second request plans the integration run, and has no stream to give back.
     "delay": (kills_at.KillAtDelay, ("devto", "discord", "twitter", "twitter_reach")),
     "reject": (kills_at.KillAtRejection, REFUSING),
+    "owe": (kills_at.KillAtOwing, OWING),
     "release": (kills_at.KillAtRelease, ("devto", "discord", "github")),
     "heartbeat": (kills_at.KillAtHeartbeat, ("devto", "discord", "github", "slack")),
     "renew": (kills_at.KillAtRenewal, WITH_TOKENS),

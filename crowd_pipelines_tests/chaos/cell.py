@@ -21,9 +21,11 @@ from uuid import UUID
 from sqlalchemy import Engine, func, select, text
 
 from crowd_pipelines.model.states import RunState
+from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines.store import integrations, runs
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines_tests.chaos.worker import Task, work
+from crowd_pipelines_tests.honesty import silent_losses
 from crowd_pipelines_tests.integrations.connected import Connected
 
 LOOK_SECONDS = 0.2
@@ -115,7 +117,11 @@ class Worker:
 
 @dataclass(kw_only=True)
 class Cell:
-    """One experiment's ground. `environment` is that of its workers."""
+    """One experiment's ground. `environment` is that of its workers.
+
+    `truth` is what has to be stored or told as owed whenever an integration run says that it read everything; what was
+    kept silent is in `silent`.
+    """
 
     connected: Connected
     onboarding: bool
@@ -125,6 +131,8 @@ class Cell:
     hasty: bool = False
     patience: float = PATIENCE_SECONDS
     workers: list[Worker] = field(default_factory=list)
+    truth: Truth | None = None
+    silent: list[str] = field(default_factory=list)
 
     @property
     def engine(self) -> Engine:
@@ -206,6 +214,7 @@ class Cell:
         for _ in self._patiently():
             run = self.run()
             if run and run.state in _OVER:
+                self.look_for_silence()
                 return run
             working = [worker for worker in self.workers if worker.works]
             if working:
@@ -213,6 +222,11 @@ class Cell:
             else:
                 self.next_worker()
         raise AssertionError
+
+    def look_for_silence(self) -> None:
+        """Note what is missing now without being told."""
+        if self.truth:
+            self.silent += silent_losses(self.connected, self.truth)
 
     def taken(self, worker: Worker) -> RunRecord | None:
         """Wait until a worker has taken the integration run, or ended without it; returns the integration run."""

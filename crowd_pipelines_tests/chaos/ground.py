@@ -114,7 +114,7 @@ class Ground:
             self._database(reading.template) as url,
             self._opened(reading.integration, reading.mode, sandbox, url, lease_seconds) as cell,
         ):
-            cell.patience = self._patience
+            cell.patience, cell.truth = self._patience, reading.truth
             yield cell
             with self._borrowing:
                 self.fired.update(fire["name"] for fire in cell.fires if fire["action"] != "note")
@@ -218,7 +218,7 @@ class Ground:
             sandbox = Sandbox.start(platforms=(provider,), seed=SANDBOX_SEED)
             self._stack.callback(sandbox.stop)
             for passed in range(stage):
-                _live_on(sandbox, platform, passed)
+                live_on(sandbox, platform, passed)
         sandbox.forget_requests()
         yield sandbox
         # Not after an error: who knows how it stands.
@@ -245,7 +245,7 @@ def _history(platform: str, mode: str) -> list[tuple[str, str]]:
     return [*history, (platform, CHECK)] if mode == CHECK else history
 
 
-def _live_on(sandbox: Sandbox, platform: str, stage: int) -> None:
+def live_on(sandbox: Sandbox, platform: str, stage: int) -> None:
     """Let a week pass, or for reach, people gain followers."""
     if platform != "twitter_reach":
         sandbox.change(platform, [WEEK])

@@ -1,10 +1,15 @@
 """Experiments on the core: workers that are killed at a failpoint, and what has to be so that it is reached."""
 
+import json
 import random
 import signal
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from crowd_pipelines.http.outcomes import Outcome
+from crowd_pipelines.integrations import registry
 from crowd_pipelines.model.states import RunState
 from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines.store import erasures
@@ -13,6 +18,7 @@ from crowd_pipelines_tests.chaos.cell import Cell, Worker
 from crowd_pipelines_tests.chaos.disturbance import LINGERING_SECONDS, CoreExperiment, Disturbed, slow_down
 from crowd_pipelines_tests.chaos.ground import Reading
 from crowd_pipelines_tests.chaos.verdict import RATE_LIMIT_SECONDS, Verdict, verdict
+from crowd_pipelines_tests.faults import places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,15 +134,19 @@ class KillAtLeftOut(KillAt):
         account = Identity(platform=self.platform, source_id=who, username=member["username"])
         person = Person(tenant_id=cell.connected.record.tenant_id, member_id=None, identities=(account,))
         erasures.erase(cell.engine, person, command="chaos", read_by={})
+        cell.truth = _without(truth, who)
 
     def judge(self, cell: Cell, reading: Reading) -> Verdict:
-        who, truth = _busiest(reading.truth), reading.truth
-        others = replace(
-            truth,
-            activities=[one for one in truth.activities if one["member"] != who],
-            members=[one for one in truth.members if one["source_id"] != who],
-        )
+        others = _without(reading.truth, _busiest(reading.truth))
         return verdict(cell, replace(reading, truth=others), cell.finish(), alike=False, whole=False)
+
+
+def _without(truth: Truth, who: str) -> Truth:
+    return replace(
+        truth,
+        activities=[one for one in truth.activities if one["member"] != who],
+        members=[one for one in truth.members if one["source_id"] != who],
+    )
 
 
 def _busiest(truth: Truth) -> str:
@@ -172,9 +182,80 @@ class KillAtRejection(KillAt):
     """SIGKILL while refused credentials are taken note of; a person connects again afterwards."""
 
     def prepare(self, cell: Cell) -> None:
-        cell.connected.sandbox.fault(self.platform, "replace", status=401, body="{}", content_type="application/json")
+        cell.hasty = True
+        cell.connected.sandbox.fault(self.platform, **documented(self.platform, Outcome.CREDENTIALS))
 
     def judge(self, cell: Cell, reading: Reading) -> Verdict:
         cell.finish()
         cell.connected.sandbox.clear_faults()
         return verdict(cell, reading, cell.read_again())
+
+
+@dataclass(frozen=True, kw_only=True)
+class KillAtOwing(KillAt):
+    """SIGKILL while it is noted that a place may not be read; afterwards it may, and a person has all of it read."""
+
+    def prepare(self, cell: Cell) -> None:
+        truth = cell.connected.truth()
+        cell.connected.sandbox.fault(
+            self.platform, **documented(self.platform, Outcome.PERMISSION), **_one(truth, self)
+        )
+
+    def judge(self, cell: Cell, reading: Reading) -> Verdict:
+        cell.finish()
+        cell.connected.sandbox.clear_faults()
+        return verdict(cell, reading, cell.read_again(), alike=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KillAtGivingUp(KillAtOwing):
+    """SIGKILL while a stream that kept failing is given up, and noted as owed."""
+
+    def prepare(self, cell: Cell) -> None:
+        cell.hasty = True
+        cell.connected.sandbox.fault(self.platform, "server_error", status=500, **_one(cell.connected.truth(), self))
+
+    def begin(self, cell: Cell, failpoints: str, dice: random.Random) -> Worker:
+        """Work until something is given up: only the last attempt comes to the failpoint."""
+        worker = cell.begin(failpoints=failpoints)
+        while worker.ended(within=LINGERING_SECONDS) and not worker.exit_code and not cell.is_over():
+            worker = cell.successor(failpoints=failpoints)
+        return worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class KillAtGoingOn(KillAt):
+    """SIGKILL while a check goes on with an onboarding that ended halfway, for want of credentials."""
+
+    def prepare(self, cell: Cell) -> None:
+        cell.hasty = True
+        refusal = documented(self.platform, Outcome.CREDENTIALS)
+        cell.connected.sandbox.fault(self.platform, after=3, **refusal)
+
+    def begin(self, cell: Cell, failpoints: str, dice: random.Random) -> Worker:
+        cell.finish()
+        cell.connected.sandbox.clear_faults()
+        return self._check(cell, failpoints)
+
+    def judge(self, cell: Cell, reading: Reading) -> Verdict:
+        run = cell.run()
+        if run and run.state is RunState.ERROR:  # nothing of what the worker did was committed
+            self._check(cell).ended(within=LINGERING_SECONDS)
+        return verdict(cell, reading, cell.finish(), alike=False)
+
+    def _check(self, cell: Cell, failpoints: str = "") -> Worker:
+        now = cell.connected.value("SELECT clock_timestamp()")
+        return replace(cell, since=now).launch("check", [cell.connected.record.id], failpoints=failpoints)
+
+
+def documented(platform: str, outcome: Outcome) -> dict[str, Any]:
+    """Return the fault that is the first refusal of this kind in a platform's table."""
+    table = registry()[platform].refusals
+    rows = table.rows if table else ()
+    row = next(row for row in rows if row.outcome is outcome and row.body is not None)
+    status = row.statuses[0] if row.statuses else 401
+    return {"kind": "replace", "status": status, "body": json.dumps(row.body), "content_type": "application/json"}
+
+
+def _one(truth: Truth, experiment: KillAt) -> Mapping[str, Any]:
+    return places.OF[experiment.platform](truth).one

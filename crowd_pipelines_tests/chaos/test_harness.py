@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store.runs import RunRecord
@@ -22,6 +22,7 @@ from crowd_pipelines_tests.chaos.ground import ONBOARDING, Ground, Reading, grou
 from crowd_pipelines_tests.chaos.mutants import MUTANTS, Change, Mutant, MutantDoesNotApply, hunt, mutated
 from crowd_pipelines_tests.chaos.report import Campaign, markdown, summary
 from crowd_pipelines_tests.chaos.verdict import into_closed_budgets, verdict
+from crowd_pipelines_tests.integrations.connected import within
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +48,10 @@ def damaged(cell: Cell, reading: Reading, run: RunRecord, sql: str) -> str:
     """What is found after the damage."""
     with cell.engine.connect() as conn, conn.begin() as damage:
         conn.execute(text(sql))
-        seen = replace(cell, connected=replace(cell.connected, engine=_Within(conn)))
+        seen = replace(cell, connected=replace(cell.connected, engine=within(conn)))
         found = verdict(seen, reading, run).findings
         damage.rollback()
     return "\n".join(found)
-
-
-class _Within:
-    """An engine that begins nothing outside the damage."""
-
-    def __init__(self, conn: Connection) -> None:
-        self._conn = conn
-
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        with self._conn.begin_nested():
-            yield self._conn
 
 
 def one(table: str, condition: str) -> str:

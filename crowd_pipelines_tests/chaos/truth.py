@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crowd_pipelines.integrations import registry
 from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines_tests.integrations.connected import Connected
 from crowd_pipelines_tests.integrations.devto import truths as devto
@@ -42,12 +43,13 @@ COUNTS = """
            (SELECT count(*) FROM member_identities) AS identities,
            (SELECT count(*) FROM organizations) AS organizations,
            (SELECT count(*) FROM member_organizations) AS memberships, (SELECT count(*) FROM member_reach) AS reaches,
-           (SELECT count(*) FROM quarantined_records) AS quarantined, (SELECT count(*) FROM lookups) AS lookups,
+           (SELECT count(*) FROM quarantined_records) AS quarantined, (SELECT count(*) FROM owed_reads) AS owed,
+           (SELECT count(*) FROM lookups) AS lookups,
            (SELECT coalesce(sum(score), 0) FROM members) AS score,
            activity_count AS counted_activities, member_count AS counted_members, limit_count, status, error
     FROM integrations WHERE id = :id
 """
-CLOCKED = ("read_at", "asked_at", "ask_again_at", "latest", "day")
+CLOCKED = ("read_at", "asked_at", "ask_again_at", "whole_at", "counted_at", "latest", "day")
 WATERMARKS = "SELECT subject, value FROM watermarks WHERE integration_id = :id ORDER BY 1"
 
 
@@ -66,7 +68,7 @@ def reference(read: Connected, since: datetime) -> Reference:
     about = read.record.id
     [counts] = read.rows(COUNTS, id=about)
     return Reference(
-        streams={_identity(row): row for row in read.rows(TREE, id=about, since=since)},
+        streams={_identity(read.record.platform, row): row for row in read.rows(TREE, id=about, since=since)},
         counts=counts,
         watermarks={row["subject"]: _lasting(row["value"]) for row in read.rows(WATERMARKS, id=about)},
         people={row["source_id"]: row for row in read.rows(PEOPLE)},
@@ -127,9 +129,12 @@ COMPARERS: Mapping[str, Sequence[Comparer]] = {
 }
 
 
-def _identity(stream: dict[str, Any]) -> str:
-    """Return what a stream's key is made of."""
-    return f"{stream['name']} {json.dumps(_lasting(stream.pop('metadata')), sort_keys=True)}"
+def _identity(platform: str, stream: dict[str, Any]) -> str:
+    """Return what a stream's key is made of: not what is carried, such as which of several lists led to it first."""
+    types = {one.model_fields["kind"].default: one for one in registry()[platform].stream_types}
+    carried = types[stream["name"]].carried
+    about = {name: value for name, value in stream.pop("metadata").items() if name not in carried}
+    return f"{stream['name']} {json.dumps(_lasting(about), sort_keys=True)}"
 
 
 def _lasting(value: Any) -> Any:

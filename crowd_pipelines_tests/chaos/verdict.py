@@ -11,6 +11,7 @@ from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines_tests.chaos.cell import Cell
 from crowd_pipelines_tests.chaos.ground import Reading
 from crowd_pipelines_tests.chaos.truth import differences, lost_and_doubled, reference, untruths
+from crowd_pipelines_tests.honesty import silent_losses
 
 IN_FLIGHT_SECONDS = 10.0
 """A request that is logged so soon after a provider closed a budget may have been under way."""
@@ -23,6 +24,7 @@ STREAMS_IN_TROUBLE = """
     JOIN integration_runs AS r ON r.id = s.run_id
     WHERE r.integration_id = :id AND r.created_at >= :since AND (s.state = 'error' OR s.due_at IS NOT NULL)
 """
+FAILURES = "SELECT label, reason FROM owed_reads WHERE integration_id = :id AND kind <> 'permission'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ def verdict(cell: Cell, reading: Reading, run: RunRecord, *, alike: bool = True,
     lost, doubled = lost_and_doubled(cell.connected, reading.truth)
     findings = [
         *_ended(cell, run),
+        *cell.silent,
+        *silent_losses(cell.connected, reading.truth),
         *_amounts("lost (I1)", lost),
         *_amounts("stored that never were (I2)", doubled),
         *(untruths(cell.connected, reading.truth, onboarding=cell.onboarding) if whole else ()),
@@ -65,6 +69,8 @@ def _ended(cell: Cell, run: RunRecord) -> Iterator[str]:
             f"the stream {stream['label']} is left {stream['state']} after {stream['crashes']} crashes and "
             f"{stream['retries']} retries: {stream['error']}"
         )
+    for debt in cell.connected.rows(FAILURES, id=cell.connected.record.id):
+        yield f"{debt['label']} is left owed: {debt['reason']}"
 
 
 def _amounts(what: str, records: set[tuple[str, str]]) -> Iterator[str]:

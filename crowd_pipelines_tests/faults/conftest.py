@@ -15,8 +15,15 @@ from sqlalchemy import Engine
 
 from crowd_pipelines.http.transport import Limits
 from crowd_pipelines.sandbox.process import Sandbox
-from crowd_pipelines.store import database
-from crowd_pipelines_tests.faults.ground import LENDERS, Ground, Records, connected_to, undisturbed
+from crowd_pipelines_tests.faults.ground import (
+    LENDERS,
+    Ground,
+    Undisturbed,
+    closing_engine,
+    connected_to,
+    short_paged,
+    undisturbed,
+)
 
 PATIENCE = Limits(connect_seconds=5, read_seconds=3, total_seconds=6)
 """Long enough for a provider on a busy machine, short enough for those that never answer."""
@@ -63,22 +70,17 @@ def sandbox_of() -> Iterator[Callable[[str], Sandbox]]:
 
         @cache
         def sandbox_of(provider: str) -> Sandbox:
-            return stack.enter_context(Sandbox.start(platforms=(provider,), **_OPTIONS.get(provider, {})))
+            return stack.enter_context(short_paged(provider))
 
         yield lambda platform: sandbox_of(LENDERS.get(platform, platform))
 
 
-# Short pages, which nobody is told of; and X's windows, which last longer than a test, are out of the way.
-_OPTIONS: dict[str, dict[str, int]] = {
-    "slack": {"page_size_max": 40},
-    "twitter": {"page_size_max": 60, "requests_per_second": 100_000},
-}
-
-
 @pytest.fixture(scope="session")
-def truth_of(sandbox_of: Callable[[str], Sandbox], server_url: str, template_database: str) -> Callable[[str], Records]:
+def truth_of(
+    sandbox_of: Callable[[str], Sandbox], server_url: str, template_database: str
+) -> Callable[[str], Undisturbed]:
     @cache
-    def truth_of(platform: str) -> Records:
+    def truth_of(platform: str) -> Undisturbed:
         with pytest.MonkeyPatch.context() as patch:
             return undisturbed(sandbox_of(platform), platform, server_url, template_database, patch)
 
@@ -100,16 +102,15 @@ def api_url(platform: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], A
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = database.create(database_url)
-    yield engine
-    engine.dispose()
+    with closing_engine(database_url) as engine:
+        yield engine
 
 
 @pytest.fixture
 def ground(
     platform: str,
     sandbox_of: Callable[[str], Sandbox],
-    truth_of: Callable[[str], Records],
+    truth_of: Callable[[str], Undisturbed],
     engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Ground]:

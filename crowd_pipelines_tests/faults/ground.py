@@ -11,12 +11,13 @@ from sqlalchemy import Engine, text
 
 from crowd_pipelines.framework.slices import Slice, SliceOver
 from crowd_pipelines.http.transport import Limits
-from crowd_pipelines.model.states import RunState
+from crowd_pipelines.model.states import OwedKind, RunState
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store import database, integrations, invariants, runs
 from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines_tests.conftest import database_on
 from crowd_pipelines_tests.faults import places
+from crowd_pipelines_tests.honesty import silent_losses
 from crowd_pipelines_tests.integrations.connected import FAST, Connected
 
 LENDERS: Mapping[str, str] = {"twitter_reach": "twitter"}
@@ -44,7 +45,22 @@ _MEMBERS = """
     FROM member_identities AS i JOIN members AS m ON m.id = i.member_id
 """
 
+# Short pages, which nobody is told of; and X's windows, which last longer than a test, are out of the way.
+_OPTIONS: Mapping[str, Mapping[str, int]] = {
+    "slack": {"page_size_max": 40},
+    "twitter": {"page_size_max": 60, "requests_per_second": 100_000},
+}
+_OWED = "SELECT * FROM owed_reads WHERE integration_id = :id ORDER BY id"
+
 Records = dict[tuple[str, ...], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undisturbed:
+    """What an onboarding leaves in which nothing goes wrong: records, and what is hidden from these credentials."""
+
+    records: Records = field(repr=False)
+    hidden: frozenset[tuple[str, str]] = frozenset()
 
 
 class Hasty(Slice):
@@ -62,27 +78,34 @@ class Ground:
 
     connected: Connected
     places: places.Places
-    truth: Records = field(repr=False)
+    undisturbed: Undisturbed
 
     @classmethod
-    def of(cls, connected: Connected, truth: Records) -> Self:
-        made = places.OF[connected.record.platform](connected.sandbox.truth(provider_of(connected.record.platform)))
-        return cls(connected=connected, places=made, truth=truth)
+    def of(cls, connected: Connected, undisturbed: Undisturbed) -> Self:
+        told = connected.sandbox.truth(provider_of(connected.record.platform))
+        # Whatever strikes: after no integration run may anything be missing that is not told.
+        honest = replace(connected, inspection=lambda read: silent_losses(read, told))
+        return cls(connected=honest, places=places.OF[connected.record.platform](told), undisturbed=undisturbed)
 
     def patient(self) -> Self:
         """The same, but waits are waited for."""
         return replace(self, connected=replace(self.connected, new_slice=lambda: Slice(600)))
 
     def stored(self) -> Records:
-        return _stored(self.connected)
+        return stored_records(self.connected)
 
     def work_off(self, run: RunRecord) -> tuple[RunRecord, int]:
         """Take an integration run up again, each time its wait is over, until it has ended; and how often."""
-        for times in range(2 * MOST_ATTEMPTS):
-            if run.state is not RunState.DELAYED:
-                return run, times
-            run = self.connected.resume(run)
-        raise AssertionError(f"the integration run never ends: {run.delay_reason}")
+        run, times = self.wear_out(run)
+        assert run.state is not RunState.DELAYED, f"the integration run never ends: {run.delay_reason}"
+        return run, times
+
+    def wear_out(self, run: RunRecord, *, most: int = 2 * MOST_ATTEMPTS) -> tuple[RunRecord, int]:
+        """Do the same for at most so many times: what is not the streams' fault is waited for."""
+        times = 0
+        while run.state is RunState.DELAYED and times < most:
+            run, times = self.connected.resume(run), times + 1
+        return run, times
 
     def too_early(self, run: RunRecord) -> RunRecord:
         """What another worker makes of it while the provider's limits last."""
@@ -99,6 +122,17 @@ class Ground:
     def streams(self, run: RunRecord) -> list[dict[str, Any]]:
         return self.connected.rows("SELECT * FROM integration_streams WHERE run_id = :run ORDER BY id", run=run.id)
 
+    def owed(self) -> list[dict[str, Any]]:
+        """What the integration owes beyond what is hidden anyway."""
+        debts = self.connected.rows(_OWED, id=self.connected.record.id)
+        return [debt for debt in debts if (debt["place"], debt["permission"]) not in self.undisturbed.hidden]
+
+    def integration(self) -> dict[str, Any]:
+        """How the integration stands."""
+        stands = "SELECT status, error, onboarded_at IS NOT NULL AS onboarded FROM integrations WHERE id = :id"
+        [row] = self.connected.rows(stands, id=self.connected.record.id)
+        return row
+
     def met(self) -> int:
         """How many requests a fault has taken."""
         return sum(fault["fired"] for fault in self.connected.sandbox.faults())
@@ -110,16 +144,32 @@ class Ground:
 
     def assert_nothing_is_half_written(self) -> None:
         """Whatever is stored is there in truth, and all of it fits together."""
-        assert self.stored().keys() - self.truth.keys() == set(), "made up"
+        assert self.stored().keys() - self.undisturbed.records.keys() == set(), "made up"
         with self.connected.engine.begin() as conn:
             assert invariants.broken(conn) == []
 
+    def assert_whole(self) -> None:
+        """All is read and nothing is owed, and the integration is known to be so."""
+        assert self.owed() == []
+        assert self.integration() == {"status": "done", "error": None, "onboarded": True}
+        self.assert_database_is_the_truth()
+
     def assert_database_is_the_truth(self) -> None:
-        stored = self.stored()
-        assert self.truth.keys() - stored.keys() == set(), "lost"
-        assert stored.keys() - self.truth.keys() == set(), "made up"
-        assert [key for key in stored if stored[key] != self.truth[key]] == []
+        stored, truth = self.stored(), self.undisturbed.records
+        assert truth.keys() - stored.keys() == set(), "lost"
+        assert stored.keys() - truth.keys() == set(), "made up"
+        assert [key for key in stored if stored[key] != truth[key]] == []
         self.assert_nothing_is_half_written()
+
+
+def short_paged(provider: str) -> Sandbox:
+    """Start a provider that serves short pages, so that lists have several."""
+    options = _OPTIONS.get(provider, {})
+    return Sandbox.start(
+        platforms=(provider,),
+        page_size_max=options.get("page_size_max"),
+        requests_per_second=options.get("requests_per_second"),
+    )
 
 
 @contextmanager
@@ -156,21 +206,36 @@ def _borrower(lender: Connected, platform: str, monkeypatch: pytest.MonkeyPatch)
 
 def undisturbed(
     sandbox: Sandbox, platform: str, server_url: str, template: str, monkeypatch: pytest.MonkeyPatch
-) -> Records:
-    """What an onboarding stores while nothing goes wrong, which must be the sandbox's truth."""
-    with database_on(server_url, prefix="truth", template=template) as url:
-        engine = database.create(url)
-        with connected_to(sandbox, platform, engine, monkeypatch) as connected:
-            run = connected.onboard()
-            assert run.state is RunState.PROCESSED, run.error or run.delay_reason
-            told, stored = sandbox.truth(provider_of(platform)), _stored(connected)
-            live = {key for key, row in stored.items() if json.loads(row).get("live")}
-            assert live == {("activity", a["type"], a["source_id"]) for a in told.activities}
+) -> Undisturbed:
+    """What an onboarding leaves while nothing goes wrong, which must be the sandbox's truth."""
+    with (
+        database_on(server_url, prefix="truth", template=template) as url,
+        closing_engine(url) as engine,
+        connected_to(sandbox, platform, engine, monkeypatch) as connected,
+    ):
+        run = connected.onboard()
+        assert run.state is RunState.PROCESSED, run.error or run.delay_reason
+        told, stored = sandbox.truth(provider_of(platform)), stored_records(connected)
+        live = {key for key, row in stored.items() if json.loads(row).get("live")}
+        assert live == {("activity", a["type"], a["source_id"]) for a in told.activities}
+        assert silent_losses(connected, told) == []
+        debts = connected.rows(_OWED, id=connected.record.id)
+    assert {debt["kind"] for debt in debts} <= {OwedKind.PERMISSION}
+    return Undisturbed(records=stored, hidden=frozenset((debt["place"], debt["permission"]) for debt in debts))
+
+
+@contextmanager
+def closing_engine(url: str) -> Iterator[Engine]:
+    """An engine for as long as it is needed."""
+    engine = database.create(url)
+    try:
+        yield engine
+    finally:
         engine.dispose()
-    return stored
 
 
-def _stored(connected: Connected) -> Records:
+def stored_records(connected: Connected) -> Records:
+    """Everything that is stored, by what it is, in a form that can be compared."""
     activities = connected.rows(_ACTIVITIES, platform=provider_of(connected.record.platform))
     return {
         **{("activity", row["type"], row["source_id"]): _text(row) for row in activities},

@@ -19,6 +19,7 @@ class Places:
 
     `below` are the streams that others lead to; None where each of them is led to again by what it did not store.
     `expired` is how the provider itself says that a cursor is not accepted any more; `tokens` are counted each alone.
+    Where the stream is `alone`, nothing else is read by which it could be told from the whole provider.
     """
 
     one: Place
@@ -27,6 +28,7 @@ class Places:
     below: Place | None = None
     expired: Mapping[str, Any] | None = None
     tokens: int = 1
+    alone: bool = False
 
 
 def _devto(truth: Truth) -> Places:
@@ -98,7 +100,7 @@ def _twitter(truth: Truth) -> Places:
 
 
 def _twitter_reach(truth: Truth) -> Places:
-    return Places(one={"path": r"/2/users\?"})
+    return Places(one={"path": r"/2/users\?"}, alone=True)
 
 
 def _busiest(truth: Truth) -> str:

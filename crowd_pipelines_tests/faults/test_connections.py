@@ -1,14 +1,17 @@
-"""Providers to which no connection can be made: every stream is given up in time, and says what to look at."""
+"""Providers to which no connection can be made: they are waited for, and it is said what to look at."""
 
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from crowd_pipelines.framework.runner import LONGEST_RETRY
 from crowd_pipelines.framework.slices import Slice
 from crowd_pipelines.http.transport import Limits
-from crowd_pipelines.model.states import RunState
+from crowd_pipelines.model.states import RunState, StreamState
+from crowd_pipelines.store.runs import RunRecord
 from crowd_pipelines_tests.faults import broken_servers
 from crowd_pipelines_tests.faults.choice import on_every_platform
 from crowd_pipelines_tests.faults.conftest import Tell
@@ -41,7 +44,7 @@ SERVERS = [
 
 
 @on_every_platform(SERVERS, quick={"refused connection", "self-signed certificate"})
-def test_a_provider_out_of_reach_is_given_up_and_read_when_it_is_back(
+def test_a_provider_out_of_reach_is_waited_for_and_read_when_it_is_back(
     ground: Ground, case: Server, tell: Tell, tmp_path: Path, api_url: Callable[[str], AbstractContextManager[None]]
 ) -> None:
     run = replace(ground.connected, new_slice=lambda: Slice(0)).onboard()
@@ -49,13 +52,24 @@ def test_a_provider_out_of_reach_is_given_up_and_read_when_it_is_back(
     planned = ground.streams(run)
     with case.at(tmp_path) as address, api_url(address):
         away = replace(ground, connected=replace(ground.connected, limits=Limits(connect_seconds=0.2)))
-        run, _ = away.work_off(run)
-    given_up = ground.streams(run)
-    assert run.state is RunState.ERROR
-    assert (run.error or "").startswith(f"{len(planned)} of {len(planned)} streams failed: ")
-    assert [stream["retries"] for stream in given_up] == [MOST_ATTEMPTS] * len(planned)
-    assert [stream["requests"] for stream in given_up] == [MOST_ATTEMPTS * IN_PLACE] * len(planned)
-    assert [stream["error"] for stream in given_up if not re.search(case.told, stream["error"])] == []
-    tell(case.name, "given up, then read", requests=MOST_ATTEMPTS * IN_PLACE)
-    assert ground.continue_run(run).state is RunState.PROCESSED
-    ground.assert_database_is_the_truth()
+        run, turns = away.wear_out(run, most=MOST_ATTEMPTS + 1)
+    _assert_it_waits(run, case.told)
+    waiting = ground.streams(run)
+    assert [stream["key"] for stream in waiting] == [stream["key"] for stream in planned]
+    assert {stream["state"] for stream in waiting} <= {StreamState.ERROR, StreamState.PENDING}
+    assert sum(stream["requests"] for stream in waiting) <= turns * len(planned) * IN_PLACE
+    errors = [stream["error"] for stream in waiting if stream["error"]]
+    assert [error for error in errors if not re.search(case.told, error)] == []
+    tell(case.name, "waits, then read", requests=turns * IN_PLACE)
+    again = ground.connected.resume(run)
+    assert again.state is RunState.PROCESSED, again.error or again.delay_reason
+    ground.assert_whole()
+
+
+def _assert_it_waits(run: RunRecord, told: str) -> None:
+    """Nothing was read, so it is nobody's fault: nothing is given up, and it is looked again within the hour."""
+    assert run.state is RunState.DELAYED, run.error
+    assert re.search(told, run.delay_reason or ""), run.delay_reason
+    assert run.delayed_until is not None
+    # Waits are made longer by up to a fifth, so that not all come back at once.
+    assert run.delayed_until - datetime.now(UTC) <= 1.2 * LONGEST_RETRY

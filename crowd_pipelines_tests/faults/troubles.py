@@ -30,8 +30,8 @@ class Trouble:
     """A fault that strikes all requests of a stream; what its error says, and how many requests that may take.
 
     Without `told` it does no harm: the truth is stored at once. `lasting` troubles are there until the stream is given
-    up, the others, which take time, until it has failed once. `instead` and `more_requests` are for platforms that know
-    better than to ask the same again.
+    up, the others, which take time, until it has failed once. `permanent` ones no time heals. `instead` and
+    `more_requests` are for platforms that know better than to ask the same again.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Trouble:
     told: str | None = None
     requests: int = PASSING
     lasting: bool = True
+    permanent: bool = False
     place: str = "one"
     instead: Mapping[str, str] = field(default_factory=dict)
     more_requests: Mapping[str, int] = field(default_factory=dict)
@@ -75,12 +76,14 @@ def _slow(name: str, **how: Any) -> Trouble:
 
 
 def _bomb(name: str, **what: Any) -> Trouble:
-    return Trouble(name=name, fault=what, told=r"more than [0-9,]+ bytes", requests=HOPELESS, lasting=False)
+    return Trouble(
+        name=name, fault=what, told=r"more than [0-9,]+ bytes", requests=HOPELESS, lasting=False, permanent=True
+    )
 
 
 def _redirect(name: str, location: str | None, told: str, *, status: int = 302, **more: Any) -> Trouble:
     fault = {"kind": "redirect_loop", "location": location, "status": status}
-    return Trouble(name=f"redirect {name}", fault=fault, told=told, **{"requests": HOPELESS, **more})
+    return Trouble(name=f"redirect {name}", fault=fault, told=told, permanent=True, **{"requests": HOPELESS, **more})
 
 
 def _recoded(what: str, told: str | None = None, *, requests: int = PASSING) -> Trouble:

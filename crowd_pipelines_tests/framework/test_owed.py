@@ -207,6 +207,17 @@ def test_what_fails_for_very_long_is_tried_once_a_day(town: Town) -> None:
     assert town.tenant.value("SELECT due_at > now() + interval '23 hours' FROM owed_reads")
 
 
+def test_what_failed_and_is_refused_now_is_owed_once_and_asked_for_once_a_day(town: Town) -> None:
+    given_up(town, Retryable("500"))
+    town.script.steps = {"b/1": DENIED}
+    town.script.roots = pages("a")
+    town.check()
+    assert [debt["permission"] for debt in debts(town)] == ["scope"]
+    town.script.asked.clear()
+    town.check()
+    assert town.script.fetched == ["a/1"]
+
+
 def test_a_stream_is_given_up_only_where_others_are_read(town: Town) -> None:
     town.script.steps = {"a/1": Refused("403: <html>")}
     run = town.onboard()

@@ -1,13 +1,14 @@
 """An integration that is connected to a sandbox, over a real database, and the requests it makes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from crowd_pipelines.framework.clients import ApiClients
 from crowd_pipelines.framework.lifecycle import Lifecycle
@@ -27,12 +28,28 @@ from crowd_pipelines.store.vault import Vault, new_key
 
 FAST = "100000"
 
+WAITS = (
+    "UPDATE integration_runs SET delayed_until = now() WHERE delayed_until IS NOT NULL",
+    "UPDATE integration_streams SET due_at = now() WHERE due_at IS NOT NULL",
+    "UPDATE owed_reads SET due_at = now() WHERE due_at > now()",
+    "DELETE FROM rate_budgets",
+)
+"""What has to be done to a database so that every wait is over."""
+
+Inspection = Callable[["Connected"], Sequence[str]]
+
+
+def nothing_more(_: "Connected") -> Sequence[str]:
+    """Find nothing: for tests that look by themselves."""
+    return ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     """Onboards and checks as a worker would, and tells what that brought and cost.
 
-    `limits` are how long answers may take, `new_slice` makes the slices in which it waits.
+    `limits` are how long answers may take, `new_slice` makes the slices in which it waits. `inspection` looks at the
+    database after every integration run, and finds nothing where all is well.
     """
 
     engine: Engine
@@ -41,6 +58,7 @@ class Connected:
     vault: Vault
     limits: Limits = field(default_factory=Limits)
     new_slice: Callable[[], Slice] = field(default=lambda: Slice(Settings().slice_seconds))
+    inspection: Inspection = field(default=nothing_more)
 
     @classmethod
     def to(
@@ -79,11 +97,14 @@ class Connected:
 
     def resume(self, run: RunRecord) -> RunRecord:
         """What the next worker makes of it when every wait is over."""
-        with self.engine.begin() as conn:
-            conn.execute(text("UPDATE integration_runs SET delayed_until = now() WHERE delayed_until IS NOT NULL"))
-            conn.execute(text("UPDATE integration_streams SET due_at = now() WHERE due_at IS NOT NULL"))
-            conn.execute(text("DELETE FROM rate_budgets"))
+        self.pass_time()
         return self.process(run)
+
+    def pass_time(self) -> None:
+        """Let every wait be over, also that for another try of what is owed."""
+        with self.engine.begin() as conn:
+            for wait in WAITS:
+                conn.execute(text(wait))
 
     def process(self, run: RunRecord) -> RunRecord:
         """What the next worker makes of it now."""
@@ -137,7 +158,8 @@ class Connected:
     def _assert_unbroken(self) -> None:
         """Whatever a test does: after every integration run, the database is as a healthy one must be."""
         with self.engine.begin() as conn:
-            assert broken(conn) == []
+            assert [(one.invariant.name, one.examples) for one in broken(conn)] == []
+        assert list(self.inspection(self)) == []
 
     def _processor(self, owner: str = "worker") -> IntegrationProcessor:
         settings = Settings()
@@ -147,6 +169,23 @@ class Connected:
         return IntegrationProcessor(
             Lifecycle(clients=clients, settings=settings, registry=registry(), owner=owner, slice_=slice_)
         )
+
+
+class _Within:
+    """An engine that begins nothing outside a transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        with self._conn.begin_nested():
+            yield self._conn
+
+
+def within(conn: Connection) -> Any:
+    """Return what looks like an engine, so that what is not committed can be looked at."""
+    return _Within(conn)
 
 
 def _address(entry: dict[str, Any]) -> str:

@@ -31,9 +31,13 @@ from crowd_pipelines_tests.chaos.ground import AGEING, LENDERS
 from crowd_pipelines_tests.chaos.truth import untruths
 from crowd_pipelines_tests.conftest import database_on
 from crowd_pipelines_tests.faults.ground import Hasty
+from crowd_pipelines_tests.honesty import silent_losses
 from crowd_pipelines_tests.integrations.connected import FAST, Connected
 
 MINUTE, HOUR = 60, 3_600
+LONGEST_TROUBLE = 8
+"""Turns of workers after which every stream is given up that will be."""
+
 WHATEVER = st.integers(0, 999)
 
 # What makes a reading fail without saying anything about what is read.
@@ -100,15 +104,18 @@ class Community(RuleBasedStateMachine):
 
     @rule(failure=st.sampled_from(FAILURES), after=st.integers(0, 6), for_good=st.booleans())
     def a_check_of_which_pages_fail(self, failure: tuple[str, dict[str, Any]], after: int, for_good: bool) -> None:
-        """For a while, or until nothing is tried again and the integration run ends in error: the next one mends it."""
+        """For a while, or until streams are given up, unless nothing else is read: the next one mends it."""
         kind, options = failure
+        self._age()
         for reading in self.readings:
             reading.fault(kind, after=after, **options)
             run = reading.check()
-            while for_good and run.state is RunState.DELAYED:
-                run = reading.resume(run)
+            for _ in range(LONGEST_TROUBLE if for_good else 0):
+                run = reading.resume(run) if run.state is RunState.DELAYED else run
+            self._assert_honest(reading)
             self.sandbox.clear_faults()
             self._ended(reading, run)
+            self._assert_honest(reading)
         self._checked()
 
     @rule(at=st.integers(1, 4))
@@ -154,16 +161,26 @@ class Community(RuleBasedStateMachine):
 
     def _checked(self) -> None:
         """Check once more, undisturbed: everything is there as it is, and reading it again changes nothing."""
+        self._age()
         for reading in self.readings:
-            if reading.record.platform in AGEING:
-                with reading.engine.begin() as conn:
-                    conn.exec_driver_sql(AGEING[reading.record.platform])
             assert self._ended(reading, reading.check()).state is RunState.PROCESSED
+            assert reading.value("SELECT count(*) FROM owed_reads WHERE kind <> 'permission'") == 0
         self._assert_true()
         before = self.read.records()
         for reading in self.readings:
             reading.check()
         assert self.read.records() == before
+
+    def _age(self) -> None:
+        """Let a day pass, where a platform looks at something once a day."""
+        for reading in self.readings:
+            if reading.record.platform in AGEING:
+                with reading.engine.begin() as conn:
+                    conn.exec_driver_sql(AGEING[reading.record.platform])
+
+    def _assert_honest(self, reading: Connected) -> None:
+        """Nothing is missing without being told; in what happens while it is read, the next check looks."""
+        assert silent_losses(reading, self.read.truth()) == []
 
     def _assert_true(self) -> None:
         reading = self.readings[-1]
@@ -185,6 +202,7 @@ class Community(RuleBasedStateMachine):
         except Died:
             run = reading.resume(self._left_behind(reading))
         assert self._ended(reading, run).state is RunState.PROCESSED
+        self._assert_honest(reading)
 
     def _left_behind(self, reading: Connected) -> RunRecord:
         """Let the lease expire on what a worker had in hand."""

@@ -6,6 +6,7 @@ Every kind of stream of every platform reads bodies of its sandbox in which a va
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,15 +17,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
+from crowd_pipelines.framework.attempts import Attempt, owed_by
 from crowd_pipelines.framework.integration import RunContext
+from crowd_pipelines.framework.refusals import CredentialTrial
+from crowd_pipelines.framework.work import RunWork
 from crowd_pipelines.http.errors import ProviderError
 from crowd_pipelines.model.records import Activity
 from crowd_pipelines.model.streams import Stream, StreamResult, UpdateMembers, UpsertMembers
 from crowd_pipelines.model.text import clean_json
+from crowd_pipelines.sandbox.client import Truth
 from crowd_pipelines.sandbox.process import Sandbox
 from crowd_pipelines.store import database, integrations, pages, runs, streams
+from crowd_pipelines.store.owed import OwedRead
 from crowd_pipelines.store.pages import FinishedPage
+from crowd_pipelines.store.vault import Vault, new_key
 from crowd_pipelines_tests.conftest import database_on
+from crowd_pipelines_tests.honesty import silent_losses
+from crowd_pipelines_tests.integrations.connected import Connected, within
 from crowd_pipelines_tests.integrations.played import Played, played
 from crowd_pipelines_tests.integrations.test_contract import (
     REGISTRY,
@@ -36,6 +45,10 @@ from crowd_pipelines_tests.integrations.test_contract import (
 )
 from crowd_pipelines_tests.poison import UNRELATED, Dose, doses, places, without
 
+EVERYTHING_ELSE_READ = """
+    UPDATE integration_streams SET state = 'processed', due_at = NULL, processed_at = now()
+    WHERE run_id = :run AND id <> :page AND due_at IS NOT NULL
+"""
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 Key = tuple[str, str]
@@ -57,6 +70,7 @@ class Ground:
     stream: Stream
     contexts: Mapping[str, RunContext[Any, Any]]
     page: FinishedPage
+    community: Truth
     engine: Engine
     cache: dict[Any, frozenset[Key]]
 
@@ -81,12 +95,50 @@ class Ground:
 
     def write(self, result: StreamResult) -> None:
         """Commit the page, see that it is there as it was given, and take it back."""
-        with self.engine.connect() as conn, conn.begin() as transaction:
-            committed = pages.commit(conn, [replace(self.page, result=result)], priority=())
-            assert committed.accepted == {self.page.claimed.id}
-            conn.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        with self._committed(result) as conn:
             self._see(conn, result)
+
+    def silent_losses(self, result: StreamResult, clean: StreamResult) -> list[str]:
+        """What an integration run that consists of this page keeps silent about, where the clean page is the truth."""
+        with self._committed(result) as conn:
+            conn.execute(text(EVERYTHING_ELSE_READ), {"run": self.page.run.id, "page": self.page.claimed.id})
+            # A page that is to be read again lets no integration run end.
+            runs.finish(conn, self.page.run)
+            return silent_losses(self._within(conn), truth_of(self.stream, clean, self.community))
+
+    @contextmanager
+    def _committed(self, result: StreamResult) -> Iterator[Connection]:
+        page = replace(
+            self.page, result=result, owed=self._owed(result), retry_after=300 if result.incomplete else None
+        )
+        with self.engine.connect() as conn, conn.begin() as transaction:
+            committed = pages.commit(conn, [page], priority=())
+            assert committed.accepted == {page.claimed.id}
+            conn.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            yield conn
             transaction.rollback()
+
+    def _owed(self, result: StreamResult) -> tuple[OwedRead, ...]:
+        """What the engine notes as owed of the page."""
+        trial = CredentialTrial(worked_before=True, sleep=lambda _: None)
+        integration, context = self.played.reader.integration, self.contexts["check"]
+        work = RunWork(run=self.page.run, integration=integration, context=context, limit=None, trial=trial)
+        return owed_by(
+            Attempt(
+                work=work,
+                claimed=self.page.claimed,
+                stream=self.stream,
+                outcome=result,
+                follow=True,
+                requests=1,
+                waited_seconds=0,
+            )
+        )
+
+    def _within(self, conn: Connection) -> Connected:
+        [record] = integrations.find(conn, ids=[self.page.run.integration_id])
+        sandbox = self.played.reader.sandbox
+        return Connected(engine=within(conn), sandbox=sandbox, record=record, vault=Vault(new_key()))
 
     def _see(self, conn: Connection, result: StreamResult) -> None:
         given = {(a.type.name, a.source_id): a for a in activities_of({self.stream: result})}
@@ -103,6 +155,28 @@ class Ground:
         assert len({one.key for one in loaded}) == len(loaded)
         refused = conn.execute(text("SELECT count(*) FROM quarantined_records")).scalar_one()
         assert bool(refused) == bool(result.rejected)
+
+
+def truth_of(stream: Stream, clean: StreamResult, community: Truth) -> Truth:
+    """The records of a page as a sandbox would tell them; members where there is nothing else."""
+    activities = [
+        {
+            "type": activity.type.name,
+            "source_id": activity.source_id,
+            "source_parent_id": activity.source_parent_id,
+            "thread": activity.thread,
+            "url": activity.url,
+            "channel": activity.channel,
+            "channel_id": activity.channel_id,
+            "hashtag": activity.attributes.get("hashtag"),
+            "attributes": activity.attributes,
+            "member": activity.member.source_id,
+        }
+        for activity in activities_of({stream: clean})
+    ]
+    people = [] if activities else members_of({stream: clean})
+    members = [{"source_id": one.source_id, "username": one.username, "shown": True} for one in people]
+    return replace(community, activities=activities, members=members)
 
 
 def stored_activities(conn: Connection, given: Mapping[Key, Activity]) -> dict[Key, tuple[Any, ...]]:
@@ -156,6 +230,7 @@ def ground(request: pytest.FixtureRequest, quiet_sandbox: Sandbox, shared_engine
                 stream=stream,
                 contexts={"onboarding": onboarding, "check": check, "later": later},
                 page=page_of(shared_engine, platform, stream, result),
+                community=truth,
                 engine=shared_engine,
                 cache={},
             )
@@ -247,10 +322,11 @@ def assert_sound(ground: Ground, result: StreamResult) -> None:
 def assert_nothing_went_silently(ground: Ground, dose: Dose, result: StreamResult, clean: StreamResult) -> None:
     """Fewer records than without poison: then something was put aside, or the poison says that there is none."""
     fewer = len(records_of(ground, result)) < len(records_of(ground, clean))
-    if fewer and not result.skipped and len(result.rejected) <= len(clean.rejected):
-        contract = contract_of(ground.played.reader.integration.platform)
-        deciding = {"id", *getattr(contract, "DECIDING", ())}
-        assert dose.says_nothing or deciding & set(dose.at), f"records are gone and nobody is told of it: {dose}"
+    contract = contract_of(ground.played.reader.integration.platform)
+    deciding = {"id", *getattr(contract, "DECIDING", ())}
+    if not fewer or result.skipped or dose.says_nothing or deciding & set(dose.at):
+        return
+    assert ground.silent_losses(result, clean) == [], f"records are gone and nobody is told of it: {dose}"
 
 
 def records_of(ground: Ground, result: StreamResult) -> set[Key]:

@@ -1,5 +1,18 @@
 -- Note what could not be read. A permission is tried again once a day; what failed is tried by each of the next checks,
--- and after six of them once a day, too.
+-- and after six of them once a day, too. What is refused for good now is not owed as a failure beside that: it would be
+-- tried by every check.
+WITH given AS (
+    SELECT *
+    FROM jsonb_to_recordset(CAST(:owed AS jsonb)) AS given(
+        tenant_id uuid, integration_id uuid, kind text, place text, permission text, label text, reason text,
+        stream_name text, stream_label text, stream_metadata jsonb, stream_key text, whole boolean, place_stream jsonb
+    )
+), superseded AS (
+    DELETE FROM owed_reads AS owed
+    USING given
+    WHERE given.kind = 'permission' AND owed.kind = 'failure'
+      AND owed.integration_id = given.integration_id AND owed.stream_key = given.stream_key
+)
 INSERT INTO owed_reads AS known (
     tenant_id, integration_id, kind, place, permission, label, reason, stream_name, stream_label, stream_metadata,
     stream_key, whole, place_stream, attempts, due_at
@@ -7,10 +20,7 @@ INSERT INTO owed_reads AS known (
 SELECT tenant_id, integration_id, kind, place, permission, label, reason, stream_name, stream_label, stream_metadata,
        stream_key, whole, NULLIF(place_stream, 'null'), 1,
        now() + CASE WHEN kind = 'permission' THEN interval '1 day' ELSE interval '0' END
-FROM jsonb_to_recordset(CAST(:owed AS jsonb)) AS given(
-    tenant_id uuid, integration_id uuid, kind text, place text, permission text, label text, reason text,
-    stream_name text, stream_label text, stream_metadata jsonb, stream_key text, whole boolean, place_stream jsonb
-)
+FROM given
 ON CONFLICT (integration_id, place, permission) DO UPDATE
 SET kind = excluded.kind,
     label = excluded.label,
