@@ -187,8 +187,8 @@ def owed_by(attempt: Attempt) -> tuple[OwedRead, ...]:
     owed = [owed_read(attempt, one) for one in result.owed]
     if result.unread:
         reason = (
-            f"{result.unread} records came as null: the provider has them, and does not show what they are. "
-            "They are asked for again."
+            f"{result.unread} records are not shown: they came as null, or they are counted and not given. They are "
+            "asked for again."
         )
         nulls = Owed(place=f"stream:{stream.key}", label=stream.label, permission=NULLS, reason=reason, stream=stream)
         owed.append(owed_read(attempt, nulls, kind=OwedKind.UNREAD))

@@ -274,7 +274,7 @@ def test_records_that_came_as_null_are_counted_told_and_asked_for_again(town: To
     assert town.onboard().state is RunState.PROCESSED
     row = town.tenant.row("SELECT kind, permission, reason FROM owed_reads")
     assert (row["kind"], row["permission"]) == ("unread", "null records")
-    assert "2 records came as null" in row["reason"]
+    assert "2 records are not shown" in row["reason"]
     town.script.roots = pages("z")
     town.script.steps = {"a/1": found(said("1"), said("2"))}
     town.check()
