@@ -127,7 +127,9 @@ def _discord(debt: Debt, row: Row, _: Truth) -> bool:
         case "contents":
             return row["type"] == "message"
         case "messages":
-            return about["place"]["id"] in where
+            # What a channel says leads to its archive.
+            below = about["place"]["form"] == "channel" and row["channel_id"] == about["place"]["id"]
+            return below or about["place"]["id"] in where
         case "archive":
             # Which thread is archived, and how, the truth does not tell.
             return in_thread and row["channel_id"] == about["channel_id"]

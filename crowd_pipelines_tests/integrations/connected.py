@@ -159,7 +159,8 @@ class Connected:
         """Whatever a test does: after every integration run, the database is as a healthy one must be."""
         with self.engine.begin() as conn:
             assert [(one.invariant.name, one.examples) for one in broken(conn)] == []
-        assert list(self.inspection(self)) == []
+        found = list(self.inspection(self))
+        assert not found, "\n".join([f"{len(found)} things are wrong:", *found[:5]])
 
     def _processor(self, owner: str = "worker") -> IntegrationProcessor:
         settings = Settings()

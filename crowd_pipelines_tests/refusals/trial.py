@@ -64,7 +64,7 @@ class Trial:
         return end
 
     def _refuse(self, *, times: int | None) -> None:
-        after = {"after": FEW // 2} if self.case.kind == EVERYTHING else {}
+        after = {"after": min(FEW, self.reading.asked[EVERYTHING]) // 2} if self.case.kind == EVERYTHING else {}
         place = {**places_of(self.case.platform)[self.case.kind], **after}
         self.reading.sandbox.fault(None, times=times, **self.case.answer.fault, **place)
 
