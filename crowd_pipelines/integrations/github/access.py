@@ -41,6 +41,7 @@ class Key:
 
     def __init__(self, client: HttpClient | None = None) -> None:
         self.closed_until: datetime | None = None
+        self.closed_by: RateLimited | None = None
         self.rejection: CredentialsRejected | None = None
         self.rejected_until: datetime | None = None
         self.under_way = 0
@@ -177,7 +178,7 @@ class KeyRing:
             try:
                 response = key.send(request)
             except RateLimited as error:
-                key.closed_until, refusal = error.until, error
+                key.closed_until, key.closed_by, refusal = error.until, error, error
             except CredentialsRejected as error:
                 key.reject(error)
             else:
@@ -214,11 +215,12 @@ class KeyRing:
                 return best
         if not accepted:
             raise next(key.rejection for key in self._keys if key.rejection)
-        until = min(key.closed_until for key in accepted if key.closed_until)
+        first = min(accepted, key=lambda key: key.closed_until or now)
+        until = first.closed_until or now
         if refusal and (refusal.until == until or len(accepted) == 1):
             raise refusal
         raise RateLimited(
-            f"all tokens are used up; the first one opens at {until:%Y-%m-%d %H:%M:%S} UTC",
+            f"all tokens are used up; the first one opens at {until:%Y-%m-%d %H:%M:%S} UTC: {first.closed_by}",
             until=until,
             scope="default",
         )
