@@ -5,7 +5,7 @@ BIN := .venv/bin
 TESTERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: chaos chaos-quick chaos-mutants interleavings screenshots help venv demo topology bench scale economy faults fuzz test lint constraints
+.PHONY: chaos chaos-quick chaos-mutants interleavings screenshots help venv demo topology bench scale economy faults refusals fuzz test lint constraints
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ faults: venv ## strike every platform with every fault, about an hour; ARGS="-k 
 	@$(BIN)/python -m pytest crowd_pipelines_tests/faults --all-faults --fault-report .crowd/faults.jsonl \
 		--numprocesses auto $(ARGS); ended=$$?; \
 		$(BIN)/python -m crowd_pipelines_tests.faults .crowd/faults.jsonl; exit $$ended
+
+refusals: venv ## refuse every kind of stream in every way that nobody named, hours; ARGS="-k slack" for some of it
+	@mkdir -p .crowd && rm -f .crowd/refusals.jsonl
+	@$(BIN)/python -m pytest crowd_pipelines_tests/refusals --all-refusals --refusal-report .crowd/refusals.jsonl \
+		--numprocesses auto --dist load $(ARGS); ended=$$?; \
+		$(BIN)/python -m crowd_pipelines_tests.refusals .crowd/refusals.jsonl; exit $$ended
 
 test: venv ## run the tests; ARGS="-k name" for some of them
 	@exec $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
