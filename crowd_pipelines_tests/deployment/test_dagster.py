@@ -136,7 +136,8 @@ def test_rejected_credentials_fail_the_dagster_run_with_the_reason_and_show_nowh
 ) -> None:
     canary = API_KEY
     integration_id = deployment.connect(tenant, credentials={"api_key": canary}, onboarding=False)
-    deployment.sandbox.fault("devto", "server_error", path="/articles", status=401, body=f'{{"error": "no {canary}"}}')
+    refusal = {"body": '{"error": "unauthorized", "status": 401}', "headers": {"X-Request-Id": canary}}
+    deployment.sandbox.fault("devto", "replace", path="/articles", status=401, **refusal)
     deployment.database.execute(
         "UPDATE integrations SET onboarding_requested_at = now() WHERE id = %(id)s", id=integration_id
     )

@@ -164,7 +164,8 @@ class Community(RuleBasedStateMachine):
         self._age()
         for reading in self.readings:
             assert self._ended(reading, reading.check()).state is RunState.PROCESSED
-            assert reading.value("SELECT count(*) FROM owed_reads WHERE kind <> 'permission'") == 0
+            owed = "SELECT kind, label, reason FROM owed_reads WHERE kind <> 'permission' AND integration_id = :id"
+            assert reading.rows(owed, id=reading.record.id) == []
         self._assert_true()
         before = self.read.records()
         for reading in self.readings:

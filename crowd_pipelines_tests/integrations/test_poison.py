@@ -295,9 +295,10 @@ def test_poison_costs_no_more_than_the_item_it_is_in(ground: Ground) -> None:
 
 @every_parser
 def test_an_unrelated_body_is_no_record(ground: Ground) -> None:
-    names = {context: ground.bodies(context) for context in ground.contexts}
+    # A place that is refused in the community that was played has no answer to put something else in place of.
+    names = {context: bodies for context in ground.contexts if (bodies := ground.bodies(context))}
 
-    @given(CONTEXTS, st.data(), UNRELATED)
+    @given(st.sampled_from(sorted(names)), st.data(), UNRELATED)
     def reads(context: str, data: st.DataObject, body: Any) -> None:
         instead = {data.draw(st.sampled_from(names[context])): body}
         result = ground.played.read(ground.stream, ground.contexts[context], instead)
