@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -206,8 +207,8 @@ class Runner:
             self._in_a_row.pop(work.run.id, None)
             if work.credentials_doubted and work.run.id not in self._trusted:
                 self._trusted.add(work.run.id)
-                integration_id = work.run.integration_id
-                self._transact(lambda conn, id_=integration_id: integrations.trust_credentials(conn, id_))  # type: ignore[misc]
+                trust = partial(integrations.trust_credentials, integration_id=work.run.integration_id)
+                self._transact(trust)
 
     def _adapt(self, finished: Sequence[Attempt]) -> None:
         """Hold twice as many streams as a group has pages: so many are processed while it is committed.
