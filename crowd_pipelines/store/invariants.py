@@ -586,6 +586,21 @@ INVARIANTS: tuple[Invariant, ...] = (
         whole_tables=True,
     ),
     Invariant(
+        name="addresses-follow-names",
+        promise="I2",
+        meaning="The address of a member on X is that of their present user name: a former one may be another's now.",
+        remedy="The reach refresh writes it anew; run twitter_reach with process-integration.",
+        sql="""
+            SELECT concat('member ', member.id, ': its address on X is of another user name') AS what
+            FROM member_identities AS identity
+            JOIN members AS member ON member.id = identity.member_id
+            -- A name that only repeats the id says that nobody knows the name.
+            WHERE identity.platform = 'twitter' AND identity.username <> identity.source_id
+              AND lower(regexp_replace(member.attributes->'url'->>'twitter', '^.*/', '')) <> lower(identity.username)
+        """,
+        whole_tables=True,
+    ),
+    Invariant(
         name="moments-are-plausible",
         promise="I2",
         meaning="Activities happened between 1990 and tomorrow: none is dated 1970 because nobody knew when.",

@@ -194,6 +194,12 @@ BREAKS = [
     a_break("activity-counts-add-up", "UPDATE integrations SET activity_count = activity_count + 1"),
     a_break("scores-add-up", "UPDATE members SET score = score + 1"),
     a_break("reach-adds-up", """UPDATE members SET reach = '{"town": 5, "total": 7}'"""),
+    a_break(
+        "addresses-follow-names",
+        "UPDATE member_identities SET platform = 'twitter', username = 'eve_2' WHERE username = 'eve'",
+        """UPDATE members SET attributes = '{"url": {"twitter": "https://x.com/eve"}}'""",
+        "UPDATE members SET reach = '{}'",
+    ),
     a_break("moments-are-plausible", "UPDATE activities SET timestamp = 'epoch'"),
     a_break("moments-are-plausible", "UPDATE activities SET timestamp = now() + interval '1 year'"),
     a_break("the-past-is-past", "UPDATE integrations SET last_check_at = now() + interval '2 hours'"),
