@@ -71,7 +71,8 @@ MUTANTS = (
                 instead="",
             ),
         ),
-        aimed=("--only=overtaken:onboarding", "--platform=twitter"),
+        # Of a short onboarding on a busy machine nothing may be left to overtake: several, so that one is not.
+        aimed=("--only=overtaken:onboarding", "--platform=twitter", "--platform=slack", "--platform=discord"),
     ),
     Mutant(
         name="no-unique-streams",

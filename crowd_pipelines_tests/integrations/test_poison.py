@@ -295,8 +295,9 @@ def test_poison_costs_no_more_than_the_item_it_is_in(ground: Ground) -> None:
 
 @every_parser
 def test_an_unrelated_body_is_no_record(ground: Ground) -> None:
-    # A place that is refused in the community that was played has no answer to put something else in place of.
     names = {context: bodies for context in ground.contexts if (bodies := ground.bodies(context))}
+    if not names:
+        pytest.skip("what leads to this page was asked a moment ago, and is not asked again")
 
     @given(st.sampled_from(sorted(names)), st.data(), UNRELATED)
     def reads(context: str, data: st.DataObject, body: Any) -> None:
