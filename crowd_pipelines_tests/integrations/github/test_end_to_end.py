@@ -457,7 +457,8 @@ def test_a_repository_that_is_hidden_in_a_list_is_told_and_read_when_it_is_shown
     hidden = "cedar-labs/compiler"
     github.change("hide_in_lists", repository=hidden)
     assert github.onboard().state is RunState.PROCESSED
-    missing = {told(github.truth())[key]["channel"] for key in told(github.truth()).keys() - live(github).keys()}
+    true = told(github.truth())
+    missing = {true[key]["channel"] for key in true.keys() - live(github).keys()}
     assert {url.removeprefix("https://github.com/") for url in missing} == {hidden}
     assert ("hidden repositories of cedar-labs", "hidden repositories") in owed(github)
     asked(github)
