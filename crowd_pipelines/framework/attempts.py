@@ -179,6 +179,21 @@ def owed_failure(attempt: Attempt, reason: str) -> OwedRead:
     return owed_read(attempt, owed, kind=OwedKind.FAILURE)
 
 
+def buried_read(work: RunWork, claimed: ClaimedStream, reason: str) -> OwedRead:
+    """Return that a stream is owed which takes its workers down: no check may try it by itself."""
+    return OwedRead(
+        tenant_id=work.run.tenant_id,
+        integration_id=work.run.integration_id,
+        kind=OwedKind.FAILURE,
+        place=f"stream:{claimed.key}",
+        label=claimed.label,
+        reason=f"{reason}; a check by hand does",
+        stream=work.integration.load_stream(claimed.name, claimed.metadata),
+        whole=work.run.onboarding or claimed.whole,
+        by_hand=True,
+    )
+
+
 def owed_by(attempt: Attempt) -> tuple[OwedRead, ...]:
     """Return what a page that was read leaves owed: what it had no permission for, and records that came as null."""
     result, stream = attempt.outcome, attempt.stream

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine
 from crowd_pipelines import failpoints
 from crowd_pipelines.framework.attempts import (
     Attempt,
+    buried_read,
     describe,
     ending_of,
     evidence_of,
@@ -369,7 +370,14 @@ class Runner:
     def _bury(self, claimed: ClaimedStream) -> None:
         error = f"took its worker down {claimed.crashes} times; not tried again"
         ending = ending_of(claimed, StreamState.ERROR, attempt=None, error=error)
-        self._transact(lambda conn: streams.end(conn, [ending]))
+        read = buried_read(self._active[claimed.run_id], claimed, error)
+
+        def write(conn: Connection) -> None:
+            integrations.hold(conn, [read.integration_id])
+            if streams.end(conn, [ending]):
+                owed.record(conn, [read])
+
+        self._transact(write)
 
     def _beat(self) -> None:
         if time.monotonic() - self._last_beat < heartbeat_seconds():

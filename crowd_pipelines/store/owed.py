@@ -25,7 +25,7 @@ MAX_LABEL = 300
 class OwedRead:
     """Something that an integration owes. `place_stream` reads its place from the start, where that is another stream.
 
-    `whole` says that `stream` is to be read as an onboarding reads.
+    `whole` says that `stream` is to be read as an onboarding reads, `by_hand` that it is tried only when somebody asks.
     """
 
     tenant_id: UUID
@@ -38,6 +38,7 @@ class OwedRead:
     whole: bool
     permission: str = ""
     place_stream: Stream | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,7 @@ def _row(read: OwedRead) -> dict[str, Any]:
         "stream_metadata": stream.parameters,
         "stream_key": stream.key,
         "whole": read.whole,
+        "by_hand": read.by_hand,
         "place_stream": _stored(place) if place is not None and place.key != stream.key else None,
     }
 

@@ -324,3 +324,21 @@ def test_what_no_table_calls_passing_fails_for_good_and_is_taken_up_still(town: 
     town.script.steps = {"b/1": found(said("1"))}
     assert town.check().state is RunState.PROCESSED
     assert town.stored() == {"1"}
+
+
+def test_what_takes_its_workers_down_is_owed_until_somebody_asks_for_it(town: Town) -> None:
+    town.script.roots = pages("a", "b")
+    town.script.steps = {"b/1": Retryable("503")}
+    run = town.onboard()
+    town.tenant.execute("UPDATE integration_streams SET crashes = 3 WHERE label = 'b/1'")
+    assert town.resume(run).state is RunState.ERROR
+    town.script.roots = pages("a")
+    town.script.steps = {"b/1": found(said("1"))}
+    assert town.check().state is RunState.PROCESSED
+    assert town.stored() == set()
+    assert town.tenant.value("SELECT onboarded_at FROM integrations") is None
+    assert "took its worker down 3 times" in town.tenant.value("SELECT reason FROM owed_reads")
+    started = town.processor().check([town.tenant.integration_id])
+    town.work(started.run_ids[0])
+    assert town.stored() == {"1"}
+    assert town.tenant.value("SELECT onboarded_at FROM integrations") is not None
