@@ -129,20 +129,20 @@ class _Onboardings(NamedTuple):
 
 def _onboardings_left(conn: Connection, integration_id: UUID) -> _Onboardings:
     onboarded_at = conn.scalar(select(integrations.c.onboarded_at).where(integrations.c.id == integration_id))
+    if onboarded_at is not None:
+        return _Onboardings(never=False, unfinished=None)
     last = conn.execute(
-        select(table.c.id, table.c.state, unfinished_onboarding(table))
+        select(table.c.id, _is_unfinished(table))
         .where(table.c.integration_id == integration_id, table.c.onboarding)
         .order_by(table.c.created_at.desc(), table.c.id.desc())
         .limit(1)
     ).one_or_none()
-    if onboarded_at is not None:
-        return _Onboardings(never=False, unfinished=None)
     if last is None:
         return _Onboardings(never=True, unfinished=None)
-    return _Onboardings(never=False, unfinished=last[0] if last[2] else None)
+    return _Onboardings(never=False, unfinished=last[0] if last[1] else None)
 
 
-def unfinished_onboarding(run: FromClause) -> ColumnElement[bool]:
+def _is_unfinished(run: FromClause) -> ColumnElement[bool]:
     """Tell of an ended integration run whether it has streams that nobody came to, or was never planned."""
     left = exists().where(queue.c.run_id == run.c.id, queue.c.due_at.is_not(None))
     return and_(run.c.state == RunState.ERROR, or_(run.c.streams_planned_at.is_(None), left))
